@@ -1,0 +1,3 @@
+//! `glassbox`: the command line.
+
+fn main() {}

@@ -1,0 +1,165 @@
+//! Sixteen lanes in a 512-bit register: AVX-512F.
+
+use super::Vector;
+use std::arch::x86_64::*;
+
+/// Sixteen lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512);
+
+/// A mask of the first `n` lanes, `n` < 16.
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    ((1u32 << n) - 1) as __mmask16
+}
+
+impl Vector for Avx512 {
+    const LANES: usize = 16;
+    type Mask = __mmask16;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_set1_ps(x)) }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller promises the instructions and 16 readable numbers.
+        unsafe { Avx512(_mm512_loadu_ps(p)) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(p: *const f32, n: usize) -> Self {
+        // SAFETY: the caller promises the instructions and `n` readable numbers; masked lanes are not touched.
+        unsafe { Avx512(_mm512_maskz_loadu_ps(first(n), p)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller promises the instructions and 16 writable numbers.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, n: usize) {
+        // SAFETY: the caller promises the instructions and `n` writable numbers; masked lanes are not touched.
+        unsafe { _mm512_mask_storeu_ps(p, first(n), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_sub_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_mul_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_div_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_sqrt_ps(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_fmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
+    unsafe fn lt(self, b: Self) -> __mmask16 {
+        // SAFETY: the caller promises the instructions.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, b.0) }
+    }
+    #[inline(always)]
+    unsafe fn eq(self, b: Self) -> __mmask16 {
+        // SAFETY: the caller promises the instructions.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, b.0) }
+    }
+    #[inline(always)]
+    unsafe fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
+    }
+    #[inline(always)]
+    unsafe fn and(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_and_si512(
+                _mm512_castps_si512(self.0),
+                _mm512_castps_si512(b.0),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn or(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_or_si512(
+                _mm512_castps_si512(self.0),
+                _mm512_castps_si512(b.0),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn xor(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_xor_si512(
+                _mm512_castps_si512(self.0),
+                _mm512_castps_si512(b.0),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn add_bits(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_add_epi32(
+                _mm512_castps_si512(self.0),
+                _mm512_castps_si512(b.0),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn sub_bits(self, b: Self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_sub_epi32(
+                _mm512_castps_si512(self.0),
+                _mm512_castps_si512(b.0),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn shift_left<const N: u32>(self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_sllv_epi32(
+                _mm512_castps_si512(self.0),
+                _mm512_set1_epi32(N as i32),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn shift_right<const N: u32>(self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            Avx512(_mm512_castsi512_ps(_mm512_srlv_epi32(
+                _mm512_castps_si512(self.0),
+                _mm512_set1_epi32(N as i32),
+            )))
+        }
+    }
+    #[inline(always)]
+    unsafe fn bits_to_float(self) -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe { Avx512(_mm512_cvtepi32_ps(_mm512_castps_si512(self.0))) }
+    }
+}

@@ -1,0 +1,82 @@
+//! A register of `f32` lanes: one trait, three implementations.
+//!
+//! Every fast loop is written once over [`Vector`] and instantiated for AVX-512, for AVX2 and for
+//! plain Rust arrays, which is what other chips get. All operations round as IEEE 754 says, lane by
+//! lane, so the three give the same bits.
+//!
+//! The functions are `#[inline(always)]` and take on the target features of the function they are
+//! inlined into; each instantiation is one `#[target_feature]` function, see
+//! `dispatch.rs`.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+/// A register of `LANES` numbers of type `f32`.
+///
+/// # Safety
+/// Every method is `unsafe`: the caller must run on a CPU that has the instructions of the
+/// implementation. Those that take a pointer further require that the lanes they touch are valid
+/// for reads or writes; no alignment is needed.
+pub(crate) trait Vector: Copy {
+    /// How many numbers a register holds.
+    const LANES: usize;
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// All lanes equal to `x`.
+    unsafe fn splat(x: f32) -> Self;
+    /// Lanes from `LANES` numbers at `p`.
+    unsafe fn load(p: *const f32) -> Self;
+    /// Lanes from the first `n < LANES` numbers at `p`, zeros above. Touches no other memory.
+    unsafe fn load_part(p: *const f32, n: usize) -> Self;
+    /// Writes `LANES` numbers to `p`.
+    unsafe fn store(self, p: *mut f32);
+    /// Writes the first `n < LANES` lanes to `p`, and touches no other memory.
+    unsafe fn store_part(self, p: *mut f32, n: usize);
+
+    /// `self + b`.
+    unsafe fn add(self, b: Self) -> Self;
+    /// `self − b`.
+    unsafe fn sub(self, b: Self) -> Self;
+    /// `self · b`.
+    unsafe fn mul(self, b: Self) -> Self;
+    /// `self / b`.
+    unsafe fn div(self, b: Self) -> Self;
+    /// The square root.
+    unsafe fn sqrt(self) -> Self;
+    /// `self · b + c`, rounded once.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// `self < b`, false where either is NaN.
+    unsafe fn lt(self, b: Self) -> Self::Mask;
+    /// `self == b`, false where either is NaN; −0 equals +0.
+    unsafe fn eq(self, b: Self) -> Self::Mask;
+    /// `yes` where `mask` holds, `no` elsewhere.
+    unsafe fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// The bits of both, and.
+    unsafe fn and(self, b: Self) -> Self;
+    /// The bits of both, or.
+    unsafe fn or(self, b: Self) -> Self;
+    /// The bits of both, exclusive or.
+    unsafe fn xor(self, b: Self) -> Self;
+    /// The bits as unsigned integers, sum modulo 2³².
+    unsafe fn add_bits(self, b: Self) -> Self;
+    /// The bits as unsigned integers, difference modulo 2³².
+    unsafe fn sub_bits(self, b: Self) -> Self;
+    /// The bits shifted left by `N` places.
+    unsafe fn shift_left<const N: u32>(self) -> Self;
+    /// The bits shifted right by `N` places, zeros entering.
+    unsafe fn shift_right<const N: u32>(self) -> Self;
+    /// The bits, as a signed integer, converted to the nearest `f32`.
+    unsafe fn bits_to_float(self) -> Self;
+}

@@ -1,0 +1,131 @@
+//! Lanes as a plain array: the compiler turns the loops into whatever the chip has.
+//!
+//! On a chip without a fused multiply-add instruction (x86-64 before 2013), and on any x86-64 when
+//! the program was built for the oldest one, `f32::mul_add` is a function call: right, and slow.
+
+use super::Vector;
+
+/// Eight lanes.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Portable([f32; 8]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, b: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Portable(std::array::from_fn(|l| f(self.0[l], b.0[l])))
+    }
+
+    #[inline(always)]
+    fn map_bits(self, f: impl Fn(u32) -> u32) -> Self {
+        Portable(std::array::from_fn(|l| f32::from_bits(f(self.0[l].to_bits()))))
+    }
+
+    #[inline(always)]
+    fn zip_bits(self, b: Self, f: impl Fn(u32, u32) -> u32) -> Self {
+        Portable(std::array::from_fn(|l| f32::from_bits(f(self.0[l].to_bits(), b.0[l].to_bits()))))
+    }
+}
+
+impl Vector for Portable {
+    const LANES: usize = 8;
+    type Mask = [bool; 8];
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Portable([x; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller promises eight readable numbers.
+        Portable(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_part(p: *const f32, n: usize) -> Self {
+        // SAFETY: the caller promises `n` readable numbers, and only lanes below `n` are read.
+        Portable(std::array::from_fn(|l| if l < n { unsafe { p.add(l).read() } } else { 0.0 }))
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller promises eight writable numbers.
+        unsafe { p.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, n: usize) {
+        for (l, x) in self.0.into_iter().enumerate().take(n) {
+            // SAFETY: the caller promises `n` writable numbers.
+            unsafe { p.add(l).write(x) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        self.zip(b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self.zip(b, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        self.zip(b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        self.zip(b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Portable(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        Portable(std::array::from_fn(|l| self.0[l].mul_add(b.0[l], c.0[l])))
+    }
+
+    #[inline(always)]
+    unsafe fn lt(self, b: Self) -> [bool; 8] {
+        std::array::from_fn(|l| self.0[l] < b.0[l])
+    }
+    #[inline(always)]
+    unsafe fn eq(self, b: Self) -> [bool; 8] {
+        std::array::from_fn(|l| self.0[l] == b.0[l])
+    }
+    #[inline(always)]
+    unsafe fn select(mask: [bool; 8], yes: Self, no: Self) -> Self {
+        Portable(std::array::from_fn(|l| if mask[l] { yes.0[l] } else { no.0[l] }))
+    }
+
+    #[inline(always)]
+    unsafe fn and(self, b: Self) -> Self {
+        self.zip_bits(b, |a, b| a & b)
+    }
+    #[inline(always)]
+    unsafe fn or(self, b: Self) -> Self {
+        self.zip_bits(b, |a, b| a | b)
+    }
+    #[inline(always)]
+    unsafe fn xor(self, b: Self) -> Self {
+        self.zip_bits(b, |a, b| a ^ b)
+    }
+    #[inline(always)]
+    unsafe fn add_bits(self, b: Self) -> Self {
+        self.zip_bits(b, u32::wrapping_add)
+    }
+    #[inline(always)]
+    unsafe fn sub_bits(self, b: Self) -> Self {
+        self.zip_bits(b, u32::wrapping_sub)
+    }
+    #[inline(always)]
+    unsafe fn shift_left<const N: u32>(self) -> Self {
+        self.map_bits(|a| a << N)
+    }
+    #[inline(always)]
+    unsafe fn shift_right<const N: u32>(self) -> Self {
+        self.map_bits(|a| a >> N)
+    }
+    #[inline(always)]
+    unsafe fn bits_to_float(self) -> Self {
+        Portable(self.0.map(|a| a.to_bits() as i32 as f32))
+    }
+}
