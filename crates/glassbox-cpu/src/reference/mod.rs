@@ -17,4 +17,28 @@ pub mod math;
 pub mod philox;
 mod real;
 
+pub mod activation;
+pub mod bias;
+pub mod elementwise;
+pub mod loss;
+pub mod matmul;
+pub mod matrix;
+pub mod optim;
+pub mod random;
+pub mod samples;
+pub mod softmax;
+
+pub use activation::{Activation, activation, activation_backward};
+pub use bias::{add_bias, add_bias_backward};
+pub use elementwise::{add, add_scaled, mul, scale, sub, sum_of_squares, transpose};
+pub use loss::{
+    Reduction, cross_entropy, cross_entropy_backward, mean_squared_error,
+    mean_squared_error_backward,
+};
+pub use matmul::{matmul, matmul_at, matmul_bt};
+pub use matrix::{Matrix, MatrixError};
+pub use optim::{AdamStep, adam, momentum, nesterov, sgd};
+pub use random::{dropout, dropout_backward, fill_uniform};
 pub use real::Real;
+pub use samples::{argmax, gather};
+pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};

@@ -42,14 +42,24 @@ impl Philox {
 
     /// Element `index` of the stream: a uniform 32-bit number.
     pub fn bits(&self, index: u64) -> u32 {
-        let block = u32::try_from(index / 4).expect("a stream holds 2^34 numbers");
+        self.block(index / 4)[(index % 4) as usize]
+    }
+
+    /// Elements `4 · index` to `4 · index + 3` of the stream.
+    pub fn block(&self, index: u64) -> [u32; 4] {
+        let index = u32::try_from(index).expect("a stream holds 2^34 numbers");
         let [step, epoch, purpose] = self.stream;
-        philox4x32([block, step, epoch, purpose], self.key)[(index % 4) as usize]
+        philox4x32([index, step, epoch, purpose], self.key)
+    }
+
+    /// The same four elements as multiples of 2⁻²⁴, uniform in [0, 1).
+    pub fn uniform_block(&self, index: u64) -> [f32; 4] {
+        self.block(index).map(to_uniform)
     }
 
     /// Element `index` as a multiple of 2⁻²⁴, uniform in [0, 1).
     pub fn uniform(&self, index: u64) -> f32 {
-        (self.bits(index) >> 8) as f32 * (1.0 / (1 << 24) as f32)
+        to_uniform(self.bits(index))
     }
 
     /// Element `index` as an integer uniform in 0..`n`, up to a bias of n / 2³².
@@ -65,6 +75,11 @@ impl Philox {
         }
         order
     }
+}
+
+/// The upper 24 bits, as a fraction of 2²⁴.
+fn to_uniform(bits: u32) -> f32 {
+    (bits >> 8) as f32 * (1.0 / (1 << 24) as f32)
 }
 
 /// The block function: ten rounds that mix a counter under a key.

@@ -110,16 +110,6 @@ impl Vector for Avx2 {
         unsafe { Avx2(_mm256_xor_ps(self.0, b.0)) }
     }
     #[inline(always)]
-    unsafe fn add_bits(self, b: Self) -> Self {
-        // SAFETY: the caller promises the instructions.
-        unsafe {
-            Avx2(_mm256_castsi256_ps(_mm256_add_epi32(
-                _mm256_castps_si256(self.0),
-                _mm256_castps_si256(b.0),
-            )))
-        }
-    }
-    #[inline(always)]
     unsafe fn sub_bits(self, b: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {

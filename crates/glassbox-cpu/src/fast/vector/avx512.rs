@@ -118,16 +118,6 @@ impl Vector for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn add_bits(self, b: Self) -> Self {
-        // SAFETY: the caller promises the instructions.
-        unsafe {
-            Avx512(_mm512_castsi512_ps(_mm512_add_epi32(
-                _mm512_castps_si512(self.0),
-                _mm512_castps_si512(b.0),
-            )))
-        }
-    }
-    #[inline(always)]
     unsafe fn sub_bits(self, b: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {

@@ -43,6 +43,31 @@ pub(crate) trait Vector: Copy {
     /// Writes the first `n < LANES` lanes to `p`, and touches no other memory.
     unsafe fn store_part(self, p: *mut f32, n: usize);
 
+    /// Writes as many lanes as `chunk` has places, at most all.
+    #[inline(always)]
+    unsafe fn store_some(self, chunk: &mut [f32]) {
+        // SAFETY: the caller promises the instructions and a chunk no longer than the register.
+        unsafe {
+            if chunk.len() == Self::LANES {
+                self.store(chunk.as_mut_ptr());
+            } else {
+                self.store_part(chunk.as_mut_ptr(), chunk.len());
+            }
+        }
+    }
+    /// Lanes from a chunk of at most `LANES` numbers, zeros above.
+    #[inline(always)]
+    unsafe fn load_some(chunk: &[f32]) -> Self {
+        // SAFETY: the caller promises the instructions and a chunk no longer than the register.
+        unsafe {
+            if chunk.len() == Self::LANES {
+                Self::load(chunk.as_ptr())
+            } else {
+                Self::load_part(chunk.as_ptr(), chunk.len())
+            }
+        }
+    }
+
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
     /// `self − b`.
@@ -60,6 +85,14 @@ pub(crate) trait Vector: Copy {
     unsafe fn lt(self, b: Self) -> Self::Mask;
     /// `self == b`, false where either is NaN; −0 equals +0.
     unsafe fn eq(self, b: Self) -> Self::Mask;
+    /// Whether any lane is NaN.
+    #[inline(always)]
+    unsafe fn any_nan(self) -> bool {
+        let mut lanes = [0.0; 16];
+        // SAFETY: there are at most sixteen lanes.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        lanes.iter().any(|x| x.is_nan())
+    }
     /// `yes` where `mask` holds, `no` elsewhere.
     unsafe fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
@@ -69,8 +102,6 @@ pub(crate) trait Vector: Copy {
     unsafe fn or(self, b: Self) -> Self;
     /// The bits of both, exclusive or.
     unsafe fn xor(self, b: Self) -> Self;
-    /// The bits as unsigned integers, sum modulo 2³².
-    unsafe fn add_bits(self, b: Self) -> Self;
     /// The bits as unsigned integers, difference modulo 2³².
     unsafe fn sub_bits(self, b: Self) -> Self;
     /// The bits shifted left by `N` places.

@@ -109,10 +109,6 @@ impl Vector for Portable {
         self.zip_bits(b, |a, b| a ^ b)
     }
     #[inline(always)]
-    unsafe fn add_bits(self, b: Self) -> Self {
-        self.zip_bits(b, u32::wrapping_add)
-    }
-    #[inline(always)]
     unsafe fn sub_bits(self, b: Self) -> Self {
         self.zip_bits(b, u32::wrapping_sub)
     }

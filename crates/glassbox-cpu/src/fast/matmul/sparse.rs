@@ -1,0 +1,150 @@
+//! Products whose left factor is mostly zeros: images, and what relu lets through.
+
+use super::{Engine, Product};
+use crate::fast::dispatch::Kernel;
+use crate::fast::vector::Vector;
+use std::ops::Range;
+
+/// The share of zeros from which skipping them beats the register tiles, which do not skip.
+const ENOUGH_ZEROS: f64 = 0.5;
+
+/// Registers across: so many chains are held at a time while a row's non-zeros run by.
+const COLUMNS: usize = 8;
+
+/// Rows a task computes, whatever the number of threads.
+const TASK_ROWS: usize = 8;
+
+/// Work below this, in multiply-adds, is not worth counting zeros for.
+const LITTLE: usize = 1 << 14;
+
+/// Whether so many elements of a are zero that looking for them pays.
+pub(super) fn pays(product: &Product) -> bool {
+    if product.work() < LITTLE || product.n < 16 {
+        return false;
+    }
+    let zeros: usize = product.a.chunks(4096).map(count_zeros).sum();
+    zeros as f64 >= ENOUGH_ZEROS * product.a.len() as f64
+}
+
+/// Counts in a register's width at a time: the compiler sees to it.
+fn count_zeros(x: &[f32]) -> usize {
+    x.iter().map(|&x| u32::from(x == 0.0)).sum::<u32>() as usize
+}
+
+pub(super) fn run(engine: &Engine, product: Product) {
+    let rows = if product.work() < 16 * LITTLE { product.m } else { TASK_ROWS };
+    engine.pool.run(product.m.div_ceil(rows), &|task| {
+        let rows = task * rows..product.m.min((task + 1) * rows);
+        engine.simd.run(Rows { product, rows });
+    });
+}
+
+/// Some rows of the output.
+struct Rows<'a> {
+    product: Product<'a>,
+    rows: Range<usize>,
+}
+
+/// A term that is not left out: the element of a, and where the row of b starts.
+type Term = (f32, usize);
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let n = self.product.n;
+        let mut terms: Vec<Term> = vec![(0.0, 0); self.product.k];
+        // SAFETY: these rows of the output are this task's alone, and the CPU has `V`.
+        unsafe {
+            let mut bad = V::splat(0.0);
+            for i in self.rows.clone() {
+                let terms = self.terms(&mut terms, i);
+                let out = self.product.out.part(i * n, n);
+                for (chunk, j) in
+                    out.chunks_mut(COLUMNS * V::LANES).zip((0..).step_by(COLUMNS * V::LANES))
+                {
+                    bad = bad.add(match chunk.len().div_ceil(V::LANES) {
+                        1 => chains::<V, 1>(chunk, self.product.b, j, terms),
+                        2 => chains::<V, 2>(chunk, self.product.b, j, terms),
+                        3 | 4 => chains::<V, 4>(chunk, self.product.b, j, terms),
+                        _ => chains::<V, 8>(chunk, self.product.b, j, terms),
+                    });
+                }
+            }
+            if bad.any_nan() {
+                self.product.repair(self.rows, 0..n);
+            }
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// The terms of row `i` whose element of a is not zero, in order.
+    #[inline(always)]
+    fn terms<'t>(&self, terms: &'t mut [Term], i: usize) -> &'t [Term] {
+        let Product { a, k, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
+        let mut count = 0;
+        for p in 0..k {
+            let x = a[i * row + p * column];
+            terms[count] = (x, p * b_row);
+            // Written always and kept if it counts: a branch here would be guessed wrong.
+            count += usize::from(x != 0.0);
+        }
+        &terms[..count]
+    }
+}
+
+/// C registers of chains side by side, from column `j` of b; `out` may end within them.
+///
+/// # Safety
+/// Each term names a row of b, which has `out.len()` columns from `j`; the CPU has `V`.
+#[inline(always)]
+unsafe fn chains<V: Vector, const C: usize>(
+    out: &mut [f32],
+    b: &[f32],
+    j: usize,
+    terms: &[Term],
+) -> V {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut acc = [V::splat(0.0); C];
+        if out.len() == C * V::LANES {
+            for &(x, row) in terms {
+                let (x, b) = (V::splat(x), b.as_ptr().add(row + j));
+                for (c, acc) in acc.iter_mut().enumerate() {
+                    *acc = x.mul_add(V::load(b.add(c * V::LANES)), *acc);
+                }
+            }
+        } else {
+            for &(x, row) in terms {
+                let (x, b) = (V::splat(x), b.as_ptr().add(row + j));
+                for (c, acc) in acc.iter_mut().enumerate() {
+                    let valid = out.len().saturating_sub(c * V::LANES);
+                    *acc = x.mul_add(load_some(b.wrapping_add(c * V::LANES), valid), *acc);
+                }
+            }
+        }
+        let mut bad = V::splat(0.0);
+        for (acc, out) in acc.into_iter().zip(out.chunks_mut(V::LANES)) {
+            let x = acc.add(V::splat(0.0));
+            bad = bad.add(x.sub(x));
+            if out.len() == V::LANES {
+                x.store(out.as_mut_ptr());
+            } else {
+                x.store_part(out.as_mut_ptr(), out.len());
+            }
+        }
+        bad
+    }
+}
+
+/// A register of the first `valid` numbers at `p`, zeros above.
+///
+/// # Safety
+/// The numbers are readable and the CPU has `V`.
+#[inline(always)]
+unsafe fn load_some<V: Vector>(p: *const f32, valid: usize) -> V {
+    // SAFETY: promised by the caller.
+    unsafe { if valid >= V::LANES { V::load(p) } else { V::load_part(p, valid) } }
+}

@@ -1,0 +1,42 @@
+//! Between data and numbers: pixels become inputs, outputs become decisions.
+
+use super::Engine;
+use super::pool::Parts;
+use crate::reference;
+
+/// Every pixel's value, divided once.
+static SCALED: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut pixel = 0;
+    while pixel < 256 {
+        table[pixel] = pixel as f32 / 255.0;
+        pixel += 1;
+    }
+    table
+};
+
+/// Rows per task.
+const ROWS: usize = 16;
+
+/// out (b,i) = the rows `order` (b) of pixels (n,i), divided by 255
+///
+/// # Panics
+/// If an index is out of range.
+pub fn gather(engine: &Engine, out: &mut [f32], pixels: &[u8], order: &[u32], i: usize) {
+    assert_eq!(out.len(), order.len() * i, "gather");
+    let out = Parts::new(out);
+    engine.pool.run(order.len().div_ceil(ROWS), &|task| {
+        for row in task * ROWS..order.len().min((task + 1) * ROWS) {
+            // SAFETY: this row is this task's alone.
+            let out = unsafe { out.part(row * i, i) };
+            for (out, &pixel) in out.iter_mut().zip(&pixels[order[row] as usize * i..][..i]) {
+                *out = SCALED[usize::from(pixel)];
+            }
+        }
+    });
+}
+
+/// out (b) = the column of the largest element in each row of x (b,o)
+pub fn argmax(_: &Engine, out: &mut [u32], x: &[f32], [b, o]: [usize; 2]) {
+    reference::argmax(out, x, [b, o]);
+}
