@@ -1,0 +1,127 @@
+//! Events: all that leaves the trainer.
+//!
+//! The trainer knows no listener. It emits events, and whoever wants to know implements [`Sink`]:
+//! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
+
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Training begins, or goes on from a checkpoint.
+    Started {
+        /// The text of the network.
+        network: String,
+        /// Numbers that are learned.
+        parameters: usize,
+        /// Training samples.
+        samples: usize,
+        /// Steps an epoch.
+        steps_per_epoch: u64,
+        /// Steps in all, if nothing stops the run before.
+        steps: u64,
+        /// Epochs in all.
+        epochs: u32,
+        /// The step it goes on from; 0 at the beginning.
+        step: u64,
+        /// The mean loss before the first step, and what a network that knows nothing would have.
+        untrained: Option<[f64; 2]>,
+    },
+    /// A step was made.
+    Step {
+        /// The steps made so far.
+        step: u64,
+        /// The epoch, counted from 1.
+        epoch: u32,
+        /// The mean loss of the step's batch.
+        loss: f64,
+        /// The mean loss of the epoch so far.
+        epoch_loss: f64,
+        /// The accuracy on the epoch's samples so far, each before it was learned from.
+        epoch_accuracy: f64,
+        /// The learning rate.
+        rate: f32,
+        /// Training time of the run so far, in seconds.
+        seconds: f64,
+    },
+    /// An epoch ended.
+    Epoch(EpochRecord),
+    /// A checkpoint was written.
+    Checkpoint {
+        /// The steps made so far.
+        step: u64,
+        /// Its file.
+        path: String,
+    },
+    /// Something looks wrong.
+    Warning {
+        /// A short, stable name.
+        code: String,
+        /// What was seen.
+        cause: String,
+        /// What to do.
+        cure: String,
+    },
+    /// The run ended.
+    Finished {
+        /// The steps made.
+        step: u64,
+        /// Why it ended.
+        reason: Ending,
+    },
+}
+
+/// An epoch in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch, counted from 1.
+    pub epoch: u32,
+    /// The steps made so far.
+    pub step: u64,
+    /// The mean loss on the training samples, each before it was learned from.
+    pub train_loss: f64,
+    /// The accuracy on the training samples, each before it was learned from.
+    pub train_accuracy: f64,
+    /// The mean loss on the validation samples, if there are any.
+    pub validation_loss: Option<f64>,
+    /// The accuracy on the validation samples, if there are any.
+    pub validation_accuracy: Option<f64>,
+    /// How long its steps took, in seconds.
+    pub seconds: f64,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// All epochs were done.
+    Complete,
+    /// The number of steps asked for was done.
+    MaxSteps,
+    /// Validation has not become better for as many epochs as it was given.
+    EarlyStop,
+    /// Someone asked to stop.
+    Interrupted,
+}
+
+/// A listener.
+pub trait Sink {
+    /// Hears an event. An error ends the run.
+    fn event(&mut self, event: &Event) -> Result<()>;
+}
+
+/// Several listeners, in order.
+impl Sink for Vec<Box<dyn Sink + '_>> {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.iter_mut().try_for_each(|sink| sink.event(event))
+    }
+}
+
+/// No listener.
+impl Sink for () {
+    fn event(&mut self, _: &Event) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The gradient check: what backward says against what the loss does.
+//!
+//! The network is taken to `f64`, where the very code that trains runs on the definition. Each
+//! chosen parameter p is moved by ±h and the loss compared: (L(p+h) − L(p−h)) / 2h should be the
+//! gradient. Where a relu's kink lies between p−h and p+h the two sides have different slopes and
+//! the difference means nothing; there the check comes closer, until the kink is passed by.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::layers::Moment;
+use crate::loss::{Loss, Targets};
+use crate::network::Network;
+use crate::tensor::Tensor;
+use glassbox_cpu::reference::philox::{Philox, Purpose};
+use serde::Serialize;
+use std::fmt;
+
+/// How far a parameter is moved at first. The fourth-order difference is then good to some 10⁻¹².
+const STEP: f64 = 1e-3;
+
+/// The largest relative error that passes.
+pub const TOLERANCE: f64 = 1e-7;
+
+/// What a gradient check found.
+#[derive(Clone, Debug, Serialize)]
+pub struct GradientCheck {
+    /// Parameters that were moved.
+    pub checked: usize,
+    /// Those of them at a kink, where no derivative is defined.
+    pub kinks: usize,
+    /// The element whose gradient is worst.
+    pub worst: WorstElement,
+}
+
+/// The element of a network's parameters whose gradient is worst.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WorstElement {
+    /// The parameter, `0.weight`.
+    pub parameter: String,
+    /// The element's place in it, (i,o) for a weight.
+    pub index: Vec<usize>,
+    /// What backward says.
+    pub backward: f64,
+    /// What the loss does.
+    pub difference: f64,
+    /// How far they are apart, relative to the larger, or to the parameter's largest gradient · 10⁻³
+    /// where both are smaller.
+    pub error: f64,
+}
+
+impl GradientCheck {
+    /// Whether every gradient is right.
+    pub fn passed(&self) -> bool {
+        self.worst.error <= TOLERANCE
+    }
+}
+
+/// Checks up to `most` elements of each parameter of a network, drawn from `seed`, on a batch.
+pub fn check_gradients(
+    network: &Network,
+    loss: Loss,
+    x: &Tensor,
+    targets: Targets,
+    most: usize,
+    seed: u64,
+) -> Result<GradientCheck> {
+    let values;
+    let targets = match targets {
+        Targets::Values(tensor) => {
+            values = tensor.to_f64();
+            Targets::Values(&values)
+        }
+        classes => classes,
+    };
+    let mut check = Check { network: network.to_f64(), loss, x: x.to_f64(), targets, seed };
+    let analytic = check.gradients()?;
+    let mut found = GradientCheck { checked: 0, kinks: 0, worst: WorstElement::default() };
+    for (position, (name, gradient)) in analytic.iter().enumerate() {
+        let scale = 1e-3 * gradient.values().iter().fold(0.0, |max: f64, g| max.max(g.abs()));
+        for index in chosen(gradient.len(), most, seed, position as u32) {
+            let backward = gradient.get(index);
+            let expected = Expected { gradient: backward, scale };
+            let Some(difference) = check.difference(position, index, &expected)? else {
+                found.kinks += 1;
+                continue;
+            };
+            found.checked += 1;
+            let error = expected.error(difference);
+            if found.worst.parameter.is_empty() || error.is_nan() || error > found.worst.error {
+                let (parameter, index) = (name.clone(), place(index, gradient.shape()));
+                found.worst = WorstElement { parameter, index, backward, difference, error };
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A network in `f64` with a batch.
+struct Check<'a> {
+    network: Network,
+    loss: Loss,
+    x: Tensor,
+    targets: Targets<'a>,
+    seed: u64,
+}
+
+impl Check<'_> {
+    /// Dropout takes part, with the mask of one moment.
+    fn moment(&self) -> Option<Moment> {
+        Some(Moment { seed: self.seed, step: 0 })
+    }
+
+    /// What backward says, for every parameter.
+    fn gradients(&mut self) -> Result<Vec<(String, Tensor)>> {
+        let moment = self.moment();
+        self.network.forward_at(&Device::Reference, &self.x, moment)?;
+        self.network.backward(&Device::Reference, self.loss, &self.x, self.targets, moment)?;
+        let gradients = self.network.parameters().map(|(name, p)| (name, p.gradient.clone()));
+        Ok(gradients.collect())
+    }
+
+    /// The loss with one element of one parameter moved by `by`.
+    fn loss(&mut self, position: usize, index: usize, by: f64) -> Result<f64> {
+        let moment = self.moment();
+        let kept = self.nth(position)?.get(index);
+        self.nth(position)?.set(index, kept + by);
+        let outputs = self.network.forward_at(&Device::Reference, &self.x, moment)?;
+        let loss = self.loss.forward(&Device::Reference, outputs, self.targets);
+        self.nth(position)?.set(index, kept);
+        loss
+    }
+
+    fn nth(&mut self, position: usize) -> Result<&mut Tensor> {
+        let parameter = self.network.parameters_mut().nth(position);
+        parameter
+            .map(|parameter| &mut parameter.value)
+            .ok_or(Error::Elsewhere { op: "check_gradients", device: "reference" })
+    }
+
+    /// The slope of the loss along one element, to fourth order in the step (Richardson); `None` at
+    /// a kink. An estimate that is not what `expected` says is believed if two steps agree on it. If
+    /// they do not, there may be a kink between, and ever smaller steps are tried to pass it by.
+    fn difference(
+        &mut self,
+        position: usize,
+        index: usize,
+        expected: &Expected,
+    ) -> Result<Option<f64>> {
+        let mut slope = |h: f64| -> Result<f64> {
+            Ok((self.loss(position, index, h)? - self.loss(position, index, -h)?) / (2.0 * h))
+        };
+        let mut h = STEP;
+        for _ in 0..4 {
+            let (wide, narrow) = (slope(h)?, slope(h / 2.0)?);
+            let best = (4.0 * narrow - wide) / 3.0;
+            // A smooth loss differs by h² between the two; a kink makes a difference that stays.
+            let agree = (wide - narrow).abs() <= 1e-6 * (wide.abs() + narrow.abs());
+            if agree || expected.error(best) <= TOLERANCE {
+                return Ok(Some(best));
+            }
+            h /= 8.0;
+        }
+        Ok(None)
+    }
+}
+
+/// What backward says of an element, and what an error is relative to at least.
+struct Expected {
+    gradient: f64,
+    scale: f64,
+}
+
+impl Expected {
+    /// The error of a gradient, relative to the larger of the two.
+    fn error(&self, difference: f64) -> f64 {
+        let size = self.gradient.abs().max(difference.abs()).max(self.scale);
+        (self.gradient - difference).abs() / size.max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Up to `most` of `len` indices, all if they are so few.
+fn chosen(len: usize, most: usize, seed: u64, stream: u32) -> Vec<usize> {
+    if len <= most {
+        return (0..len).collect();
+    }
+    let stream = Philox::new(seed, Purpose::Test, stream, 0);
+    (0..most as u64).map(|i| stream.below(i, len as u32) as usize).collect()
+}
+
+/// Row and column of an element.
+fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
+    let mut place: Vec<_> =
+        shape.iter().rev().map(|side| (index % side, index /= side).0).collect();
+    place.reverse();
+    place
+}
+
+impl fmt::Display for GradientCheck {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let WorstElement { parameter, index, backward, difference, error } = &self.worst;
+        let verdict = if self.passed() { "right" } else { "WRONG" };
+        writeln!(f, "{} gradients {verdict}, {} at a kink", self.checked, self.kinks)?;
+        writeln!(f, "worst element  {parameter}{index:?}")?;
+        writeln!(f, "  backward     {backward:+.12e}")?;
+        writeln!(f, "  difference   {difference:+.12e}")?;
+        write!(f, "  error        {error:.1e} relative, at most {TOLERANCE:.0e} allowed")
+    }
+}

@@ -1,0 +1,208 @@
+//! A run is a folder: `run.toml`, `events.jsonl`, `checkpoints/`, `model.safetensors`.
+
+mod log;
+mod record;
+
+pub use record::{DataRecord, Report, RunRecord};
+
+use crate::data::DataPair;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::evaluate::evaluate;
+use crate::event::{Event, Sink};
+use crate::file::safetensors;
+use crate::network::Network;
+use crate::plan::Plan;
+use crate::samples::Samples;
+use crate::settings::Settings;
+use crate::trainer::Trainer;
+use log::EventLog;
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// The name of the model in a run's folder.
+pub const MODEL: &str = "model.safetensors";
+
+/// A training run and its folder.
+pub struct Run {
+    folder: PathBuf,
+    record: RunRecord,
+    trainer: Trainer,
+    test: Samples,
+    log: EventLog,
+    started: Instant,
+    /// Held as long as the run is, so that no other process trains into the same folder.
+    _lock: File,
+}
+
+impl Run {
+    /// A new run in `folder`, which must not hold one already.
+    pub fn create(
+        folder: &Path,
+        settings: Settings,
+        data: DataPair,
+        device: Device,
+        plan: Box<dyn Plan>,
+    ) -> Result<Run> {
+        let started = Instant::now();
+        let checkpoints = Some(folder.join("checkpoints"));
+        let record = RunRecord::new(settings.clone(), &data, &device, plan.name());
+        let trainer = Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
+        let lock = lock(folder)?;
+        if folder.join(RunRecord::FILE).exists() {
+            let reason = "it already holds a run".to_string();
+            let hint = "name another with --out, or go on with --resume".to_string();
+            return Err(Error::Run { path: folder.to_path_buf(), reason, hint });
+        }
+        record.write(folder)?;
+        let (log, test) = (EventLog::create(folder)?, Samples::new(data.test)?);
+        Ok(Run { folder: folder.to_path_buf(), record, trainer, test, log, started, _lock: lock })
+    }
+
+    /// The run in `folder`, from its newest checkpoint on, or from its beginning if it has none.
+    /// Also returns what the user should be told.
+    ///
+    /// `record` is what [`RunRecord::read`] found there. Its epochs and steps may have been raised;
+    /// nothing else may have changed, and the data have to be the same.
+    pub fn resume(
+        folder: &Path,
+        record: RunRecord,
+        data: DataPair,
+        device: Device,
+        plan: Box<dyn Plan>,
+    ) -> Result<(Run, Vec<String>)> {
+        let started = Instant::now();
+        record.check_data(folder, &data)?;
+        let lock = lock(folder)?;
+        let checkpoints = folder.join("checkpoints");
+        let samples = Samples::new(data.train)?;
+        let settings = record.settings.clone();
+        let mut trainer = Trainer::new(settings, device, plan, samples, Some(checkpoints.clone()))?;
+        let mut notes = Vec::new();
+        if checkpoints.is_dir() {
+            let (step, skipped) = trainer.resume(&checkpoints)?;
+            notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
+            notes.push(format!("resumed at step {step}"));
+        } else {
+            notes.push("no checkpoint yet: from the beginning".to_string());
+        }
+        let log = EventLog::resume(folder, trainer.progress().step)?;
+        let folder = folder.to_path_buf();
+        record.write(&folder)?;
+        let test = Samples::new(data.test)?;
+        Ok((Run { folder, record, trainer, test, log, started, _lock: lock }, notes))
+    }
+
+    /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
+    pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
+        let mut both = Both(&mut self.log, sink);
+        let ending = self.trainer.run(&mut both, stop)?;
+        let path = self.folder.join(MODEL);
+        let mut metadata = BTreeMap::new();
+        metadata.insert("network".to_string(), self.trainer.network().to_string());
+        metadata.insert("dataset".to_string(), self.record.data.name.clone());
+        metadata.insert("inputs".to_string(), "pixels divided by 255".to_string());
+        safetensors::write(&path, &self.trainer.network().state(), &metadata)?;
+
+        let device = self.trainer.device().clone();
+        let found = evaluate(self.trainer.network_mut(), &device, &self.test)?;
+        let progress = self.trainer.progress();
+        let interval = found.confusion.accuracy_interval();
+        let last = progress.history.last();
+        Ok(Report {
+            dataset: self.record.data.name.clone(),
+            network: self.trainer.network().to_string(),
+            seed: self.trainer.settings().seed,
+            device: device.name().to_string(),
+            plan: self.trainer.plan().to_string(),
+            threads: device.threads(),
+            simd: device.simd().to_string(),
+            epochs: progress.epoch,
+            steps: progress.step,
+            images: progress.images,
+            seconds_training: progress.seconds,
+            seconds_total: self.started.elapsed().as_secs_f64(),
+            epoch_seconds: progress.history.iter().map(|epoch| epoch.seconds).collect(),
+            train_loss: last.map_or(progress.mean_loss(), |epoch| epoch.train_loss),
+            train_accuracy: last.map_or(progress.accuracy(), |epoch| epoch.train_accuracy),
+            validation_accuracy: progress.best.as_ref().map(|best| best.accuracy),
+            test_loss: found.loss,
+            test_accuracy: found.accuracy,
+            test_interval: [interval.low, interval.high],
+            test_samples: self.test.len(),
+            model_sha256: self.trainer.network().sha256(),
+            ending,
+            run: self.folder.display().to_string(),
+            model: path.display().to_string(),
+        })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The trainer.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// What `run.toml` says.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+}
+
+/// The network of a model file, or of the run in a folder. `text` names it where the file does not.
+pub fn load_model(path: &Path, text: Option<&str>) -> Result<Network> {
+    let path = if path.is_dir() { path.join(MODEL) } else { path.to_path_buf() };
+    let file = safetensors::read(&path)?;
+    let Some(text) = text.or(file.metadata.get("network").map(String::as_str)) else {
+        let reason = "the file does not say which network its parameters belong to".to_string();
+        let hint = "name it, as in --model 784-128-relu-10".to_string();
+        return Err(Error::Run { path, reason, hint });
+    };
+    let mut network = Network::new(text, crate::init::Init::Zero, 0)?;
+    network.load_state(&file.arrays).map_err(|error| match error {
+        Error::Parameters { network, expected, found, .. } => {
+            Error::Parameters { path: Some(path), network, expected, found }
+        }
+        other => other,
+    })?;
+    Ok(network)
+}
+
+/// The folder, made if need be, and locked.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("run.lock");
+    let fail = |reason: String, hint: &str| Error::Run {
+        path: path.clone(),
+        reason,
+        hint: hint.to_string(),
+    };
+    let writable = "choose a folder that can be written with --out";
+    fs::create_dir_all(folder).map_err(|error| fail(error.to_string(), writable))?;
+    let file = File::create(&path).map_err(|error| fail(error.to_string(), writable))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let reason = "another process trains in this folder".to_string();
+            Err(fail(reason, "wait for it, or name another folder with --out"))
+        }
+        // Some network file systems cannot lock; training there is still fine.
+        Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// Two listeners.
+struct Both<'a>(&'a mut dyn Sink, &'a mut dyn Sink);
+
+impl Sink for Both<'_> {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.0.event(event)?;
+        self.1.event(event)
+    }
+}

@@ -1,0 +1,71 @@
+//! `events.jsonl`: every event of a run, one JSON object a line.
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Sink};
+use crate::file::durable;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The file of a run's events.
+pub(super) struct EventLog {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl EventLog {
+    const FILE: &str = "events.jsonl";
+
+    /// An empty file.
+    pub fn create(folder: &Path) -> Result<EventLog> {
+        let path = folder.join(EventLog::FILE);
+        durable::write(&path, b"")?;
+        EventLog::open(path)
+    }
+
+    /// The file without what came after `step`, which will happen again.
+    pub fn resume(folder: &Path, step: u64) -> Result<EventLog> {
+        let path = folder.join(EventLog::FILE);
+        let text = fs::read(&path).unwrap_or_default();
+        let lines = text.split_inclusive(|&byte| byte == b'\n').take_while(|line| {
+            let event = serde_json::from_slice::<Event>(line);
+            line.ends_with(b"\n") && event.is_ok_and(|event| happened_by(&event, step))
+        });
+        durable::write(&path, &lines.flatten().copied().collect::<Vec<u8>>())?;
+        EventLog::open(path)
+    }
+
+    fn open(path: PathBuf) -> Result<EventLog> {
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.map_err(|error| cannot_write(&path, &error))?;
+        Ok(EventLog { path, file: BufWriter::new(file) })
+    }
+}
+
+impl Sink for EventLog {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        let line =
+            serde_json::to_string(event).map_err(|error| cannot_write(&self.path, &error))?;
+        let mut written = writeln!(self.file, "{line}");
+        if !matches!(event, Event::Step { .. }) {
+            written = written.and_then(|()| self.file.flush());
+        }
+        written.map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+/// Whether the event belongs to the run up to `step`.
+fn happened_by(event: &Event, step: u64) -> bool {
+    match event {
+        Event::Started { step: at, .. } | Event::Step { step: at, .. } => *at <= step,
+        Event::Checkpoint { step: at, .. } => *at <= step,
+        Event::Epoch(epoch) => epoch.step <= step,
+        Event::Warning { .. } => true,
+        Event::Finished { .. } => false,
+    }
+}
+
+fn cannot_write(path: &Path, error: &dyn std::error::Error) -> Error {
+    let (reason, hint) = (error.to_string(), "is the disk full? the last checkpoint is intact");
+    Error::Run { path: path.to_path_buf(), reason, hint: hint.to_string() }
+}

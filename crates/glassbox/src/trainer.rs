@@ -1,0 +1,306 @@
+//! The trainer: epochs of steps, with validation, checkpoints, and events for whoever listens.
+
+mod progress;
+
+pub use progress::{Best, Progress};
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::evaluate::{check_widths, evaluate};
+use crate::event::{Ending, EpochRecord, Event, Sink};
+use crate::layers::Moment;
+use crate::loss::{Loss, Reduction};
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::plan::{Plan, StepResult, Steps};
+use crate::samples::Samples;
+use crate::settings::Settings;
+use glassbox_cpu::reference::philox::{Philox, Purpose};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A plan gets as many steps at a time as take about this long, so that a stop is heeded soon.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// The first steps are all reported, later ones now and then: files stay small.
+const FIRST_STEPS: u64 = 100;
+const NOW_AND_THEN: u64 = 10;
+
+/// A training run in progress.
+pub struct Trainer {
+    settings: Settings,
+    device: Device,
+    plan: Box<dyn Plan>,
+    training: Samples,
+    validation: Option<Samples>,
+    network: Network,
+    optimizer: Optimizer,
+    progress: Progress,
+    /// Where checkpoints go.
+    folder: Option<PathBuf>,
+}
+
+impl Trainer {
+    /// A run at its beginning. Without a folder, nothing is written.
+    pub fn new(
+        settings: Settings,
+        device: Device,
+        plan: Box<dyn Plan>,
+        samples: Samples,
+        folder: Option<PathBuf>,
+    ) -> Result<Trainer> {
+        settings.check()?;
+        let network = Network::new(&settings.model, settings.init, settings.seed)?;
+        check_widths(&network, &samples)?;
+        let (training, validation) = match settings.validation {
+            0.0 => (samples, None),
+            share => {
+                let (training, validation) = samples.split(share, settings.seed);
+                (training, Some(validation))
+            }
+        };
+        if training.is_empty() {
+            return Err(Error::Setting {
+                setting: "--data",
+                value: "this set".to_string(),
+                reason: "no sample is left to train on".to_string(),
+                hint: "take a larger set, or a smaller --validation".to_string(),
+            });
+        }
+        let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &network);
+        let progress = Progress::default();
+        Ok(Trainer {
+            settings,
+            device,
+            plan,
+            training,
+            validation,
+            network,
+            optimizer,
+            progress,
+            folder,
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The network, to be used.
+    pub fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The name of the plan.
+    pub fn plan(&self) -> &'static str {
+        self.plan.name()
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Steps an epoch; the last may have fewer samples.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.training.len().div_ceil(self.settings.batch) as u64
+    }
+
+    /// Steps that the epochs have.
+    pub fn steps(&self) -> u64 {
+        self.steps_per_epoch() * u64::from(self.settings.epochs)
+    }
+
+    /// Trains to the end, or until `stop` is set: then the step at hand is finished and a
+    /// checkpoint written.
+    pub fn run(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
+        self.start(sink)?;
+        let ending = loop {
+            if let Some(ending) = self.ending(stop) {
+                break ending;
+            }
+            self.epoch(sink, stop)?;
+        };
+        if self.progress.epoch_steps > 0 {
+            self.checkpoint(sink)?;
+        }
+        if ending != Ending::Interrupted {
+            self.take_best()?;
+        }
+        sink.event(&Event::Finished { step: self.progress.step, reason: ending })?;
+        Ok(ending)
+    }
+
+    /// Says what is about to happen; before the first step, also how bad the network is.
+    fn start(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let is_new = self.progress.step == 0;
+        let untrained = if is_new { Some(self.untrained()?) } else { None };
+        let parameters = self.network.parameters().map(|(_, p)| p.value.len()).sum();
+        sink.event(&Event::Started {
+            network: self.network.to_string(),
+            parameters,
+            samples: self.training.len(),
+            steps_per_epoch: self.steps_per_epoch(),
+            steps: self.settings.max_steps.unwrap_or(u64::MAX).min(self.steps()),
+            epochs: self.settings.epochs,
+            step: self.progress.step,
+            untrained,
+        })
+    }
+
+    /// The loss of the network as it is, on up to a thousand samples, and that of one that knows
+    /// nothing.
+    fn untrained(&mut self) -> Result<[f64; 2]> {
+        let some = self.training.first(1000);
+        let found = evaluate(&mut self.network, &self.device, &some)?;
+        Ok([found.loss, Loss::untrained(self.network.output_width())])
+    }
+
+    /// Why the run is over, if it is.
+    fn ending(&self, stop: &AtomicBool) -> Option<Ending> {
+        let progress = &self.progress;
+        let has_waited = |patience| {
+            progress.best.as_ref().is_some_and(|best| progress.epoch >= best.epoch + patience)
+        };
+        if progress.epoch >= self.settings.epochs {
+            Some(Ending::Complete)
+        } else if self.settings.max_steps.is_some_and(|most| progress.step >= most) {
+            Some(Ending::MaxSteps)
+        } else if progress.epoch_steps == 0 && self.settings.patience.is_some_and(has_waited) {
+            Some(Ending::EarlyStop)
+        } else {
+            stop.load(Ordering::Relaxed).then_some(Ending::Interrupted)
+        }
+    }
+
+    /// The rest of an epoch, up to the reasons to end.
+    fn epoch(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<()> {
+        let samples = self.training.len() as u32;
+        let stream = Philox::new(self.settings.seed, Purpose::Shuffle, self.progress.epoch, 0);
+        let order = stream.permutation(samples);
+        let mut at_once = 1;
+        while self.progress.epoch_steps < self.steps_per_epoch() {
+            if self.ending(stop).is_some() {
+                return Ok(());
+            }
+            let start = Instant::now();
+            self.steps_at_once(&order, at_once, sink)?;
+            let took = start.elapsed();
+            at_once = if took < PATIENCE / 2 {
+                at_once * 2
+            } else {
+                at_once.div_ceil(1 + (took > PATIENCE) as u64)
+            };
+        }
+        self.end_epoch(sink)
+    }
+
+    /// Up to `count` steps in one call of the plan.
+    fn steps_at_once(&mut self, order: &[u32], count: u64, sink: &mut dyn Sink) -> Result<()> {
+        let first = self.progress.step;
+        let most = self.settings.max_steps.unwrap_or(u64::MAX) - first;
+        let count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
+        let total = self.steps();
+        let rate = |step| self.settings.schedule.rate(self.settings.lr, step, total);
+        let rates: Vec<f32> = (first..first + count).map(rate).collect();
+        let begin = self.progress.epoch_steps as usize * self.settings.batch;
+        let end = order.len().min(begin + count as usize * self.settings.batch);
+        let steps = Steps {
+            device: &self.device,
+            loss: self.settings.loss(),
+            samples: &self.training,
+            order: &order[begin..end],
+            batch: self.settings.batch,
+            rates: &rates,
+            clip: self.settings.clip,
+            moment: Moment { seed: self.settings.seed, step: first as u32 },
+        };
+        let start = Instant::now();
+        let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps)?;
+        let seconds = start.elapsed().as_secs_f64() / results.len().max(1) as f64;
+        for (result, rate) in results.into_iter().zip(rates) {
+            self.record(result, rate, seconds, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a step, and reports it if it is its turn.
+    fn record(
+        &mut self,
+        result: StepResult,
+        rate: f32,
+        seconds: f64,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let sum = match self.settings.reduction {
+            Reduction::Mean => result.loss * f64::from(result.count),
+            Reduction::Sum => result.loss,
+        };
+        let progress = &mut self.progress;
+        progress.count(sum, result, seconds);
+        let step = progress.step;
+        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) {
+            sink.event(&Event::Step {
+                step,
+                epoch: progress.epoch + 1,
+                loss: sum / f64::from(result.count),
+                epoch_loss: progress.mean_loss(),
+                epoch_accuracy: progress.accuracy(),
+                rate,
+                seconds: progress.seconds,
+            })?;
+        }
+        if result.loss.is_finite() {
+            return Ok(());
+        }
+        let hint = "try a learning rate ten times smaller, or --reduction mean; the last checkpoint is intact";
+        Err(Error::Diverged { loss: result.loss as f32, step, hint })
+    }
+
+    /// Validation, the record of the epoch, a checkpoint.
+    fn end_epoch(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let validation = match &self.validation {
+            Some(samples) => Some(evaluate(&mut self.network, &self.device, samples)?),
+            None => None,
+        };
+        let progress = &mut self.progress;
+        let record = EpochRecord {
+            epoch: progress.epoch + 1,
+            step: progress.step,
+            train_loss: progress.mean_loss(),
+            train_accuracy: progress.accuracy(),
+            validation_loss: validation.as_ref().map(|found| found.loss),
+            validation_accuracy: validation.as_ref().map(|found| found.accuracy),
+            seconds: progress.epoch_seconds,
+        };
+        progress.end_epoch(record);
+        if let Some(accuracy) = record.validation_accuracy
+            && progress.best.as_ref().is_none_or(|best| accuracy > best.accuracy)
+        {
+            let parameters = self.network.state();
+            progress.best = Some(Best { epoch: record.epoch, accuracy, parameters });
+        }
+        sink.event(&Event::Epoch(record))?;
+        self.checkpoint(sink)
+    }
+
+    /// With validation, the network of the best epoch is the result.
+    fn take_best(&mut self) -> Result<()> {
+        match &self.progress.best {
+            Some(best) => self.network.load_state(&best.parameters),
+            None => Ok(()),
+        }
+    }
+}
