@@ -1,3 +1,78 @@
 //! `glassbox`: the command line.
+//!
+//! Results go to stdout, progress to stderr, and nothing ever waits for a key. Exit codes: 0 done,
+//! 1 failed, 2 usage, 3 device not available, 130 interrupted.
 
-fn main() {}
+mod args;
+mod data;
+mod doctor;
+mod eval;
+mod gradients;
+mod image;
+mod live;
+mod output;
+mod predict;
+mod sheet;
+mod summary;
+mod train;
+mod xor;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use glassbox::Error;
+use output::complain;
+use std::process::ExitCode;
+
+/// Why a command did not succeed.
+pub enum Failure {
+    /// An error of the library.
+    Library(Error),
+    /// Words that do not go together.
+    Usage(String),
+    /// Something that the command itself found.
+    Other(String),
+    /// Someone asked to stop.
+    Interrupted,
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Library(error.into())
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(arguments) => train::run(arguments),
+        Command::Eval(arguments) => eval::run(arguments),
+        Command::Predict(arguments) => predict::run(arguments),
+        Command::Summary(arguments) => summary::run(arguments),
+        Command::CheckGradients(arguments) => gradients::run(arguments),
+        Command::Data(arguments) => data::run(arguments),
+        Command::Doctor => doctor::run(),
+        Command::Xor(arguments) => xor::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => exit_code(failure),
+    }
+}
+
+/// Says what went wrong, and how the process ends.
+fn exit_code(failure: Failure) -> ExitCode {
+    let (message, code) = match failure {
+        Failure::Library(error) => {
+            let code = match error {
+                Error::Setting { .. } | Error::Model { .. } => 2,
+                Error::Device { .. } => 3,
+                _ => 1,
+            };
+            (error.to_string(), code)
+        }
+        Failure::Usage(message) => (message, 2),
+        Failure::Other(message) => (message, 1),
+        Failure::Interrupted => return ExitCode::from(130),
+    };
+    complain(&message);
+    ExitCode::from(code)
+}

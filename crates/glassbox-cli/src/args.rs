@@ -1,0 +1,291 @@
+//! What can be asked for, and how.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use glassbox::{DeviceName, Init, PlanName, Reduction};
+use std::path::PathBuf;
+
+/// A neural-network library with no black boxes.
+#[derive(Parser)]
+#[command(name = "glassbox", version, about, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a network, and say how good it is
+    Train(Box<Train>),
+    /// Judge a trained network on test images
+    Eval(Eval),
+    /// Say what is on images
+    Predict(Predict),
+    /// Show a network as a table: shapes, parameters, bytes, FLOPs
+    Summary(Summary),
+    /// Compare the gradients of a network with finite differences, in f64
+    CheckGradients(CheckGradients),
+    /// List, fetch and look at data sets
+    Data(Data),
+    /// Show what this machine has, and what Glassbox makes of it
+    Doctor,
+    /// Learn XOR, the smallest problem that needs a hidden layer
+    Xor(Xor),
+}
+
+#[derive(Args)]
+pub struct Train {
+    /// mnist, fashion, kmnist, digits (built in), or a folder of IDX files [default: mnist if it is
+    /// at hand, else digits]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The network: widths and layers joined by '-' [default: 784-128-relu-10, fitted to the data]
+    #[arg(long, value_name = "TEXT")]
+    pub model: Option<String>,
+    /// Where the settings start from: the course's own, or the best we know [default: best]
+    #[arg(long, value_enum)]
+    pub recipe: Option<Recipe>,
+    /// Passes over the training images
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u32>,
+    /// Stop after so many steps; the schedule stays that of all epochs
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+    /// Images a step
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// The learning rate
+    #[arg(long, value_name = "X")]
+    pub lr: Option<f32>,
+    /// How gradients change weights
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerName>,
+    /// How the learning rate goes on: constant, step:STEPS:FACTOR, cosine, one-cycle,
+    /// warmup:STEPS:SCHEDULE
+    #[arg(long, value_name = "TEXT")]
+    pub schedule: Option<String>,
+    /// How the losses of a batch become one number
+    #[arg(long, value_parser = words(&[("mean", Reduction::Mean), ("sum", Reduction::Sum)]))]
+    pub reduction: Option<Reduction>,
+    /// How weights begin
+    #[arg(long, value_parser = words(INITS))]
+    pub init: Option<Init>,
+    /// Weight decay
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f32>,
+    /// The largest norm of the gradients
+    #[arg(long, value_name = "X")]
+    pub clip: Option<f32>,
+    /// The share of the training images that is held out to choose the best epoch
+    #[arg(long, value_name = "SHARE")]
+    pub validation: Option<f32>,
+    /// Stop when so many epochs bring nothing better; needs --validation
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<u32>,
+    /// What all random numbers depend on
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// How steps are carried out
+    #[arg(long, default_value = "auto", value_parser = words(PLANS))]
+    pub plan: PlanName,
+    /// The folder of the run [default: the next free one under runs/]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// Print one JSON object at the end, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Where to compute.
+#[derive(Args, Clone, Copy)]
+pub struct DeviceArguments {
+    /// Where to compute: the definition, the fast engine, or a GPU
+    #[arg(long, default_value = "auto", value_parser = words(DEVICES))]
+    pub device: DeviceName,
+    /// Threads of the cpu device [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args)]
+pub struct Eval {
+    /// A run's folder, or a .safetensors file
+    pub model: PathBuf,
+    /// The network, for files that do not name it
+    #[arg(long = "model", value_name = "TEXT")]
+    pub network: Option<String>,
+    /// mnist, fashion, kmnist, digits, or a folder of IDX files [default: what the run trained on]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Print one JSON object, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Predict {
+    /// A run's folder, or a .safetensors file
+    pub model: PathBuf,
+    /// PNG files: 28×28 as they are, others are prepared as MNIST's digits were
+    pub images: Vec<PathBuf>,
+    /// Take test images of a data set instead: mnist, fashion, kmnist, digits, a folder
+    #[arg(long, value_name = "NAME|DIR", conflicts_with = "images")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Which test images, counted from 0
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 1, 2])]
+    pub rows: Vec<usize>,
+    /// The network, for files that do not name it
+    #[arg(long = "model", value_name = "TEXT")]
+    pub network: Option<String>,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Print one JSON array, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Summary {
+    /// The text of a network, a run's folder, or a .safetensors file
+    #[arg(default_value = "784-128-relu-10")]
+    pub model: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct CheckGradients {
+    /// The text of a network
+    #[arg(long, value_name = "TEXT", default_value = "784-128-relu-10")]
+    pub model: String,
+    /// Images in the batch
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub batch: usize,
+    /// How many elements of each parameter to check
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub elements: usize,
+    /// What weights and images depend on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How the losses of a batch become one number
+    #[arg(long, default_value = "mean", value_parser = words(&[("mean", Reduction::Mean), ("sum", Reduction::Sum)]))]
+    pub reduction: Reduction,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Data {
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Which data sets there are, and where
+    List,
+    /// Fetch a data set, or write the built-in digits as IDX files
+    Get {
+        /// mnist, fashion, kmnist or digits
+        name: String,
+        /// The folder to write to [default: the cache]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Draw a sheet of images into a PNG file
+    Show {
+        /// mnist, fashion, kmnist, digits, or a folder of IDX files
+        #[arg(default_value = "digits")]
+        name: String,
+        /// Where the files of a named data set lie
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// The PNG file
+        #[arg(short, long, value_name = "FILE", default_value = "sheet.png")]
+        out: PathBuf,
+        /// Images on the sheet
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        count: usize,
+        /// Write under each image what this run or file takes it for; mistakes stand in a box
+        #[arg(long, value_name = "RUN")]
+        model: Option<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub struct Xor {
+    /// Hidden units
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub width: usize,
+    /// What the first weights depend on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Train 60 seeds of every width and activation, and count
+    #[arg(long)]
+    pub survey: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Recipe {
+    Brief,
+    Best,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum OptimizerName {
+    Sgd,
+    Momentum,
+    Nesterov,
+    Adam,
+    Adamw,
+}
+
+const DEVICES: &[(&str, DeviceName)] = &[
+    ("auto", DeviceName::Auto),
+    ("reference", DeviceName::Reference),
+    ("cpu", DeviceName::Cpu),
+    ("cuda", DeviceName::Cuda),
+];
+
+const PLANS: &[(&str, PlanName)] =
+    &[("auto", PlanName::Auto), ("layered", PlanName::Layered), ("fused", PlanName::Fused)];
+
+const INITS: &[(&str, Init)] = &[
+    ("xavier", Init::Xavier),
+    ("he", Init::He),
+    ("lecun", Init::Lecun),
+    ("uniform", Init::Uniform),
+    ("zero", Init::Zero),
+];
+
+/// A parser for a fixed set of words, which clap then lists and corrects.
+fn words<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    use clap::builder::TypedValueParser;
+    let names = words.iter().map(|(name, _)| *name);
+    clap::builder::PossibleValuesParser::new(names).map(move |word| {
+        let found = words.iter().find(|(name, _)| *name == word);
+        found.expect("clap has checked the word").1
+    })
+}

@@ -1,0 +1,80 @@
+//! `glassbox doctor`: what this machine has, and what Glassbox makes of it.
+
+use crate::Failure;
+use crate::output::say;
+use glassbox::Device;
+use glassbox::cpu::fast::Simd;
+use glassbox::data::{At, LoadOptions, list};
+use std::fs;
+use std::path::Path;
+
+pub fn run() -> Result<(), Failure> {
+    let (device, why) = Device::choose(glassbox::DeviceName::Auto, None)?;
+    let sets: Vec<_> = Simd::available().iter().map(|simd| simd.name()).collect();
+    row("glassbox", env!("CARGO_PKG_VERSION"));
+    row("system", &format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    row("processor", &processor());
+    row("instructions", &format!("{} (in use: {})", sets.join(", "), device.simd()));
+    row("threads", &format!("{} in use", device.threads()));
+    row("caches", &caches());
+    row("gpu driver", &gpu_driver());
+    row("device", &format!("{:?}", device));
+    why.iter().for_each(|why| row("", why));
+    for set in list(&LoadOptions::from_env()) {
+        let place = match set.at {
+            At::BuiltIn => "built in".to_string(),
+            At::Folder(folder) => folder.display().to_string(),
+            At::Nowhere(looked) => {
+                let looked =
+                    looked.iter().map(|looked| format!("{}: {}", looked.place, looked.why));
+                format!("not at hand; {}", looked.collect::<Vec<_>>().join("; "))
+            }
+        };
+        row(&format!("data {}", set.name), &place);
+    }
+    Ok(())
+}
+
+fn row(name: &str, value: &str) {
+    say(format!("{name:<14} {value}"));
+}
+
+/// The processor's name, as the system tells it.
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("model name"));
+    let name = line.and_then(|line| line.split(':').nth(1)).map(str::trim);
+    name.unwrap_or("unknown (this system does not tell)").to_string()
+}
+
+/// The caches of the first core, as the system tells them.
+fn caches() -> String {
+    let folder = Path::new("/sys/devices/system/cpu/cpu0/cache");
+    let read = |index: usize, what: &str| {
+        let text = fs::read_to_string(folder.join(format!("index{index}/{what}"))).ok()?;
+        Some(text.trim().to_string())
+    };
+    let cache = |index| {
+        let kind = match read(index, "type")?.as_str() {
+            "Data" => " data",
+            "Instruction" => " instructions",
+            _ => "",
+        };
+        Some(format!("L{}{kind} {}", read(index, "level")?, read(index, "size")?))
+    };
+    let found: Vec<String> = (0..8).map_while(cache).collect();
+    if found.is_empty() {
+        "unknown (this system does not tell)".to_string()
+    } else {
+        found.join(", ")
+    }
+}
+
+/// The NVIDIA driver, which this version does not use yet.
+fn gpu_driver() -> String {
+    let version = fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
+    match version.lines().next() {
+        Some(line) => format!("{line} (not used: this version computes on the CPU only)"),
+        None => "none found (not needed: this version computes on the CPU only)".to_string(),
+    }
+}

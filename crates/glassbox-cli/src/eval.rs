@@ -1,0 +1,66 @@
+//! `glassbox eval`.
+
+use crate::Failure;
+use crate::args::Eval;
+use crate::output::say;
+use crate::train::load_options;
+use glassbox::data::load;
+use glassbox::{Device, RunRecord, Samples, evaluate};
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(arguments: Eval) -> Result<(), Failure> {
+    let (device, _) = Device::choose(arguments.device.device, arguments.device.threads)?;
+    let mut network = glassbox::run::load_model(&arguments.model, arguments.network.as_deref())?;
+    let name = data_name(arguments.data.as_deref(), &arguments.model)?;
+    let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;
+    let name = data.test.name.clone();
+    let samples = Samples::new(data.test)?;
+    let found = evaluate(&mut network, &device, &samples)?;
+    let interval = found.confusion.accuracy_interval();
+    let (low, high) = (interval.low, interval.high);
+    let scores = found.confusion.macro_scores();
+    if arguments.json {
+        say(json!({
+            "dataset": name,
+            "network": network.to_string(),
+            "device": device.name(),
+            "test_loss": found.loss,
+            "test_accuracy": found.accuracy,
+            "test_interval": [low, high],
+            "test_samples": samples.len(),
+            "model_sha256": network.sha256(),
+            "macro_precision": scores.precision,
+            "macro_recall": scores.recall,
+            "macro_f1": scores.f1,
+            "confusion": found.confusion,
+        }));
+        return Ok(());
+    }
+    say(format!(
+        "{network} on {} test images of {name}\naccuracy  {:.2} % (95 % confidence {:.2} % to {:.2} %)\nloss      {:.4}\n\n{}",
+        samples.len(),
+        100.0 * found.accuracy,
+        100.0 * low,
+        100.0 * high,
+        found.loss,
+        found.confusion,
+    ));
+    Ok(())
+}
+
+/// The data that were asked for, or else what the run was trained on.
+pub fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
+    let trained_on = || -> Option<String> {
+        if model.is_dir() {
+            return RunRecord::read(model).ok().map(|record| record.data.place().to_string());
+        }
+        let file = glassbox::file::safetensors::read(model).ok()?;
+        file.metadata.get("dataset").cloned()
+    };
+    asked.map(str::to_string).or_else(trained_on).ok_or_else(|| {
+        let message =
+            "the file does not say what it was trained on (hint: name it, as in --data mnist)";
+        Failure::Usage(message.to_string())
+    })
+}

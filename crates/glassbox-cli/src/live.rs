@@ -1,0 +1,87 @@
+//! Progress: a live line on a terminal, plain lines elsewhere.
+
+use crate::output::note;
+use glassbox::{EpochRecord, Event, Result, Sink};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+/// Shows a run on stderr.
+pub struct Live {
+    bar: ProgressBar,
+    is_terminal: bool,
+    epochs: u32,
+    samples: usize,
+    steps_per_epoch: u64,
+}
+
+impl Live {
+    pub fn new() -> Live {
+        let is_terminal = std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        Live { bar, is_terminal, epochs: 0, samples: 0, steps_per_epoch: 1 }
+    }
+
+    /// A line that stays.
+    fn line(&self, text: String) {
+        if self.is_terminal { self.bar.println(text) } else { note(text) }
+    }
+
+    fn start(&mut self, total: u64, step: u64) {
+        let style = ProgressStyle::with_template("{wide_msg} {pos}/{len} [{bar:12}] {eta} left");
+        self.bar.set_style(style.expect("the template is right").progress_chars("━╸ "));
+        self.bar.set_length(total);
+        self.bar.set_position(step);
+        self.bar.reset_eta();
+    }
+
+    fn epoch(&self, record: &EpochRecord) {
+        let EpochRecord { epoch, train_loss, train_accuracy, seconds, .. } = record;
+        let rate = self.samples as f64 / seconds.max(1e-9);
+        let mut text = format!(
+            "epoch {epoch:>2}/{}  loss {train_loss:.4}  accuracy {:.2} %  {seconds:.2} s  {rate:.0} images/s",
+            self.epochs,
+            100.0 * train_accuracy,
+        );
+        if let (Some(loss), Some(accuracy)) = (record.validation_loss, record.validation_accuracy) {
+            text += &format!("  validation loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy);
+        }
+        self.line(text);
+    }
+}
+
+impl Sink for Live {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Started { epochs, samples, steps, step, steps_per_epoch, untrained, .. } => {
+                (self.epochs, self.samples) = (*epochs, *samples);
+                self.steps_per_epoch = *steps_per_epoch;
+                if let Some([found, expected]) = untrained {
+                    let classes = expected.exp().round();
+                    self.line(format!(
+                        "untrained loss {found:.3} (knowing nothing: ln {classes} = {expected:.3})"
+                    ));
+                }
+                if self.is_terminal {
+                    self.start(*steps, *step);
+                }
+            }
+            Event::Step { step, epoch, epoch_loss, epoch_accuracy, seconds, .. } => {
+                self.bar.set_position(*step);
+                let images = *step as f64 * self.samples as f64 / self.steps_per_epoch as f64;
+                self.bar.set_message(format!(
+                    "epoch {epoch}/{}  loss {epoch_loss:.4}  accuracy {:.2} %  {:.0} images/s",
+                    self.epochs,
+                    100.0 * epoch_accuracy,
+                    images / seconds.max(1e-9),
+                ));
+            }
+            Event::Epoch(record) => self.epoch(record),
+            Event::Warning { cause, cure, .. } => {
+                self.line(format!("warning: {cause} (hint: {cure})"))
+            }
+            Event::Finished { .. } => self.bar.finish_and_clear(),
+            Event::Checkpoint { .. } => {}
+        }
+        Ok(())
+    }
+}

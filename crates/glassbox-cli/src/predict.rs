@@ -1,0 +1,126 @@
+//! `glassbox predict`.
+
+use crate::Failure;
+use crate::args::Predict;
+use crate::eval::data_name;
+use crate::image::{in_characters, read_png};
+use crate::output::say;
+use crate::train::load_options;
+use glassbox::data::{load, prepare};
+use glassbox::{Device, Network, Tensor};
+use serde_json::{Value, json};
+
+/// An image to be told.
+struct Image {
+    name: String,
+    pixels: Vec<u8>,
+    columns: usize,
+    label: Option<u8>,
+}
+
+pub fn run(arguments: Predict) -> Result<(), Failure> {
+    let (device, _) = Device::choose(arguments.device.device, arguments.device.threads)?;
+    let mut network = glassbox::run::load_model(&arguments.model, arguments.network.as_deref())?;
+    let images = if arguments.images.is_empty() {
+        test_images(&arguments)?
+    } else {
+        png_images(&arguments)?
+    };
+    let mut results = Vec::new();
+    for image in images {
+        let probabilities = probabilities(&mut network, &device, &image)?;
+        if arguments.json {
+            results.push(as_json(&image, &probabilities));
+        } else {
+            say(as_text(&image, &probabilities));
+        }
+    }
+    if arguments.json {
+        say(Value::Array(results));
+    }
+    Ok(())
+}
+
+fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
+    let name = data_name(arguments.data.as_deref(), &arguments.model)?;
+    let set = load(&name, &load_options(arguments.data_dir.as_deref(), true))?.test;
+    let image = |&row: &usize| {
+        if row >= set.len() {
+            let message = format!(
+                "{name} has {} test images, there is no row {row} (hint: rows count from 0)",
+                set.len()
+            );
+            return Err(Failure::Usage(message));
+        }
+        let (name, pixels) = (format!("{name} test image {row}"), set.image(row).to_vec());
+        Ok(Image { name, pixels, columns: set.cols, label: Some(set.labels[row]) })
+    };
+    arguments.rows.iter().map(image).collect()
+}
+
+fn png_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
+    let image = |path: &std::path::PathBuf| {
+        let grey = read_png(path).map_err(Failure::Other)?;
+        let pixels = prepare::prepare(&grey.pixels, grey.width, grey.height);
+        Ok(Image { name: path.display().to_string(), pixels, columns: prepare::SIDE, label: None })
+    };
+    arguments.images.iter().map(image).collect()
+}
+
+fn probabilities(
+    network: &mut Network,
+    device: &Device,
+    image: &Image,
+) -> Result<Vec<f32>, Failure> {
+    if image.pixels.len() != network.input_width() {
+        let (found, needed) = (image.pixels.len(), network.input_width());
+        let message = format!(
+            "{} has {found} pixels, the network {network} takes {needed} (hint: use images like those it was trained on)",
+            image.name
+        );
+        return Err(Failure::Other(message));
+    }
+    let mut x = Tensor::zeros(&[1, image.pixels.len()]);
+    device.gather(&mut x, &image.pixels, &[0])?;
+    let logits = network.forward(device, &x)?;
+    let mut probabilities = Tensor::zeros(logits.shape());
+    device.softmax(&mut probabilities, logits)?;
+    Ok(probabilities.data().to_vec())
+}
+
+/// The classes, most probable first.
+fn ranked(probabilities: &[f32]) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+    classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    classes
+}
+
+fn as_json(image: &Image, probabilities: &[f32]) -> Value {
+    json!({
+        "image": image.name,
+        "prediction": ranked(probabilities)[0],
+        "label": image.label,
+        "probabilities": probabilities,
+    })
+}
+
+fn as_text(image: &Image, probabilities: &[f32]) -> String {
+    let best = ranked(probabilities)[0];
+    let verdict = match image.label {
+        Some(label) if usize::from(label) == best => format!(", and {label} it is"),
+        Some(label) => format!(", but it is {label}"),
+        None => String::new(),
+    };
+    let picture = in_characters(&image.pixels, image.columns);
+    let mut bars = ranked(probabilities).into_iter().take(10).map(|class| {
+        let share = probabilities[class];
+        format!(
+            "{class:>3}  {:>6.2} %  {}",
+            100.0 * share,
+            "█".repeat((24.0 * share).round() as usize)
+        )
+    });
+    let lines = picture.lines().map(|line| format!("{line}  {}", bars.next().unwrap_or_default()));
+    let body: Vec<String> = lines.map(|line| line.trim_end().to_string()).collect();
+    format!("{}: {best}{verdict}\n{}\n", image.name, body.join("\n"))
+}

@@ -1,0 +1,230 @@
+//! `glassbox train`.
+
+use crate::Failure;
+use crate::args::{OptimizerName, Recipe, Train};
+use crate::live::Live;
+use crate::output::{note, say};
+use glassbox::data::{DataPair, LoadOptions, load};
+use glassbox::{Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Settings, Sink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
+    let stop = stop_on_interrupt();
+    let say_why = |why: &str| {
+        if !arguments.quiet {
+            note(why);
+        }
+    };
+    let (device, why) = Device::choose(arguments.device.device, arguments.device.threads)?;
+    why.iter().for_each(|why| say_why(why));
+    let (plan, why) = arguments.plan.choose()?;
+    why.iter().for_each(|why| say_why(why));
+
+    let mut run = match &arguments.resume {
+        Some(folder) => resume(&arguments, folder, device, plan)?,
+        None => create(&arguments, device, plan)?,
+    };
+    say_why(&format!(
+        "{} on {}, {:?}, into {}",
+        run.record().settings.model,
+        run.record().data.name,
+        run.trainer().device(),
+        run.folder().display()
+    ));
+    let mut live: Box<dyn Sink> =
+        if arguments.quiet { Box::new(()) } else { Box::new(Live::new()) };
+    let report = run.train(&mut *live, &stop)?;
+    if arguments.json {
+        say(serde_json::to_string(&report).expect("a report is plain values"));
+    } else {
+        say(last_screen(&report));
+    }
+    match report.ending {
+        Ending::Interrupted => Err(Failure::Interrupted),
+        _ => Ok(()),
+    }
+}
+
+/// A flag that the first Ctrl-C sets; the second ends the process at once.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Without a handler an interrupt ends the process, and the last checkpoint is there all the same.
+    _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+fn create(arguments: &Train, device: Device, plan: Box<dyn Plan>) -> Result<Run, Failure> {
+    let data = find_data(arguments)?;
+    let settings = settings(arguments, Some(&data))?;
+    let folder = arguments.out.clone().unwrap_or_else(|| next_folder(&data.train.name));
+    Ok(Run::create(&folder, settings, data, device, plan)?)
+}
+
+fn resume(
+    arguments: &Train,
+    folder: &Path,
+    device: Device,
+    plan: Box<dyn Plan>,
+) -> Result<Run, Failure> {
+    let mut record = RunRecord::read(folder)?;
+    let mut asked = settings_from(record.settings.clone(), arguments)?;
+    (asked.epochs, asked.max_steps) = (record.settings.epochs, record.settings.max_steps);
+    if asked != record.settings || arguments.recipe.is_some() {
+        let message = "a run goes on with the settings it began with (hint: beside --resume give only \
+                       --epochs, --max-steps, --device, --threads, --plan, --data-dir)";
+        return Err(Failure::Usage(message.to_string()));
+    }
+    record.settings.epochs = arguments.epochs.unwrap_or(record.settings.epochs);
+    record.settings.max_steps = arguments.max_steps.or(record.settings.max_steps);
+    let name = arguments.data.as_deref().unwrap_or(record.data.place()).to_string();
+    let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;
+    let (run, notes) = Run::resume(folder, record, data, device, plan)?;
+    if !arguments.quiet {
+        notes.iter().for_each(note);
+    }
+    Ok(run)
+}
+
+/// The data that were asked for; without a word, MNIST if it is at hand and the built-in digits if
+/// not. Only data that were named are fetched over the network.
+fn find_data(arguments: &Train) -> Result<DataPair, Failure> {
+    let directory = arguments.data_dir.as_deref();
+    if let Some(name) = &arguments.data {
+        return Ok(load(name, &load_options(directory, true))?);
+    }
+    match load("mnist", &load_options(directory, false)) {
+        Ok(data) => Ok(data),
+        Err(glassbox::data::DataError::NotAtHand(_)) => {
+            note(
+                "MNIST is not at hand: training on the built-in synthetic digits (hint: `glassbox data get mnist` fetches it)",
+            );
+            Ok(load("digits", &load_options(None, false))?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub fn load_options(directory: Option<&Path>, allow_download: bool) -> LoadOptions {
+    let data_dir = directory.map(Path::to_path_buf);
+    LoadOptions { data_dir, allow_download, ..LoadOptions::from_env() }
+}
+
+/// The settings that the arguments ask for.
+fn settings(arguments: &Train, data: Option<&DataPair>) -> Result<Settings, Failure> {
+    let base = match arguments.recipe {
+        Some(Recipe::Brief) => Settings::brief(),
+        Some(Recipe::Best) | None => Settings::best(),
+    };
+    let mut settings = settings_from(base, arguments)?;
+    if let (None, Some(data)) = (&arguments.model, data) {
+        let (pixels, classes) = (data.train.pixels(), data.train.classes);
+        settings.model = format!("{pixels}-128-relu-{classes}");
+    }
+    // What cannot be is said before anything is loaded or written.
+    settings.check()?;
+    let network = Network::new(&settings.model, settings.init, settings.seed)?;
+    if let Some(second) = network.linear_pair() {
+        note(format!(
+            "warning: nothing stands before the dense layer {second}, so it and the one before it are \
+             one linear layer (hint: 784-128-relu-10)"
+        ));
+    }
+    Ok(settings)
+}
+
+fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure> {
+    let optimizer = arguments.optimizer.map(|name| match name {
+        OptimizerName::Sgd => "sgd",
+        OptimizerName::Momentum => "momentum",
+        OptimizerName::Nesterov => "nesterov",
+        OptimizerName::Adam => "adam",
+        OptimizerName::Adamw => "adamw",
+    });
+    let schedule = arguments.schedule.as_deref().map(str::parse).transpose();
+    let schedule = schedule.map_err(|error| Failure::Usage(format!("--schedule: {error}")))?;
+    Ok(Settings {
+        model: arguments.model.clone().unwrap_or(base.model),
+        init: arguments.init.unwrap_or(base.init),
+        seed: arguments.seed.unwrap_or(base.seed),
+        epochs: arguments.epochs.unwrap_or(base.epochs),
+        max_steps: arguments.max_steps.or(base.max_steps),
+        batch: arguments.batch.unwrap_or(base.batch),
+        lr: arguments.lr.unwrap_or(base.lr),
+        reduction: arguments.reduction.unwrap_or(base.reduction),
+        weight_decay: arguments.weight_decay.unwrap_or(base.weight_decay),
+        clip: arguments.clip.or(base.clip),
+        validation: arguments.validation.unwrap_or(base.validation),
+        patience: arguments.patience.or(base.patience),
+        optimizer: optimizer.map(Rule::named).transpose()?.unwrap_or(base.optimizer),
+        schedule: schedule.unwrap_or(base.schedule),
+    })
+}
+
+/// The first free folder of its kind: runs/mnist-1, runs/mnist-2, …
+fn next_folder(data: &str) -> PathBuf {
+    let name: String = data
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let name = name.trim_matches('-');
+    let folders = (1..).map(|number| PathBuf::from(format!("runs/{name}-{number}")));
+    folders.into_iter().find(|folder| !folder.exists()).expect("some number is free")
+}
+
+/// What a run came to, and what to do next.
+fn last_screen(report: &Report) -> String {
+    let percent = |x: f64| format!("{:.2} %", 100.0 * x);
+    let [low, high] = report.test_interval;
+    let rate = report.images as f64 / report.seconds_training.max(1e-9);
+    let is_synthetic = report.dataset == "digits";
+    let synthetic = if is_synthetic { " (synthetic digits, not MNIST)" } else { "" };
+    let ending = match report.ending {
+        Ending::Complete => "",
+        Ending::MaxSteps => ", stopped as --max-steps says",
+        Ending::EarlyStop => ", stopped early: validation no longer improved",
+        Ending::Interrupted => ", interrupted",
+    };
+    let run = &report.run;
+    // The program as it was called, so that the lines can be pasted.
+    let glassbox = std::env::args().next().unwrap_or_else(|| "glassbox".to_string());
+    let go_on = match report.ending {
+        Ending::Interrupted => format!("{glassbox} train --resume {run}"),
+        _ => format!("{glassbox} eval {run}"),
+    };
+    format!(
+        "
+test accuracy  {} on {} images of {}{synthetic}
+               95 % confidence {} to {}
+test loss      {:.4}
+training       {} epochs, {} steps{ending}
+time           {:.2} s training, {:.2} s in all, {rate:.0} images/s
+computed on    {} ({}, {} threads), plan {}
+files          {}
+               {run}/run.toml, events.jsonl, checkpoints/
+next           {glassbox} predict {run}
+               {go_on}
+               {glassbox} summary {run}",
+        percent(report.test_accuracy),
+        report.test_samples,
+        report.dataset,
+        percent(low),
+        percent(high),
+        report.test_loss,
+        report.epochs,
+        report.steps,
+        report.seconds_training,
+        report.seconds_total,
+        report.device,
+        report.simd,
+        report.threads,
+        report.plan,
+        report.model,
+    )
+}

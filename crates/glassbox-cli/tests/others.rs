@@ -1,0 +1,243 @@
+//! The commands beside train: eval, predict, summary, check-gradients, data, doctor, xor.
+
+mod common;
+
+use common::{Outcome, command, few_digits, folder, glassbox, small_run, word};
+use std::path::Path;
+
+/// Writes a PNG file.
+fn png(path: &Path, color: png::ColorType, side: [u32; 2], pixels: &[u8]) {
+    let file = std::fs::File::create(path).unwrap();
+    let mut encoder = png::Encoder::new(file, side[0], side[1]);
+    encoder.set_color(color);
+    encoder.write_header().unwrap().write_image_data(pixels).unwrap();
+}
+
+/// A digit as a phone would see it: dark ink on light paper, ten times as large, four channels.
+fn photo(path: &Path, image: &[u8]) {
+    let pixels = (0..280 * 280).flat_map(|i| {
+        let ink = image[(i / 280 / 10) * 28 + i % 280 / 10];
+        let paper = 225 - (u32::from(ink) * 200 / 255) as u8;
+        [paper, paper, paper.saturating_sub(10), 255]
+    });
+    png(path, png::ColorType::Rgba, [280, 280], &pixels.collect::<Vec<u8>>());
+}
+
+#[test]
+fn eval_says_what_train_said() {
+    let (home, run) = small_run();
+    let seen = glassbox(home.path(), &["eval", "run", "--json"]).ok().json();
+    assert_eq!(seen["test_samples"], 500);
+    let model = glassbox::run::load_model(&run, None).unwrap();
+    assert_eq!(seen["model_sha256"], model.sha256());
+    let accuracy = seen["test_accuracy"].as_f64().unwrap();
+    assert!((0.6..1.0).contains(&accuracy), "{seen}");
+    let interval = seen["test_interval"].as_array().unwrap();
+    assert!(interval[0].as_f64() < Some(accuracy) && Some(accuracy) < interval[1].as_f64());
+
+    // The file alone does not know the folder, and neither does another device change anything.
+    let file = word(&run.join("model.safetensors")).to_string();
+    let words = ["eval", &file, "--data", few_digits(), "--device", "reference", "--json"];
+    let again = glassbox(home.path(), &words).ok().json();
+    assert_eq!(
+        (&again["test_accuracy"], &again["test_loss"]),
+        (&seen["test_accuracy"], &seen["test_loss"])
+    );
+
+    let text = glassbox(home.path(), &["eval", "run"]).ok().stdout;
+    assert!(text.contains(&format!("{:.2} %", 100.0 * accuracy)), "{text}");
+    glassbox(home.path(), &["eval", "nowhere"]).hints(&[1, 2]);
+    glassbox(home.path(), &["eval", "run", "--data", "mnist"]).hints(&[1]);
+    glassbox(home.path(), &["eval", "run", "--device", "cuda"]).hints(&[3]);
+    glassbox(home.path(), &["eval", "run", "--model", "784-99-relu-10"]).hints(&[1, 2]);
+}
+
+#[test]
+fn predict_on_test_images() {
+    let (home, _run) = small_run();
+    let seen =
+        glassbox(home.path(), &["predict", "run", "--rows", "0,7,499", "--json"]).ok().json();
+    let seen = seen.as_array().unwrap();
+    assert_eq!(seen.len(), 3);
+    for image in seen {
+        let p = image["probabilities"].as_array().unwrap();
+        let p: Vec<f64> = p.iter().map(|p| p.as_f64().unwrap()).collect();
+        assert!(p.len() == 10 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{image}");
+        let best = image["prediction"].as_u64().unwrap() as usize;
+        assert!(p.iter().all(|&other| other <= p[best]), "{image}");
+        assert!(image["label"].as_u64().unwrap() < 10);
+    }
+    let text = glassbox(home.path(), &["predict", "run", "--rows", "1"]).ok().stdout;
+    assert!(text.contains(" %") && text.contains(['@', '#', '%']) && text.lines().count() > 10);
+    glassbox(home.path(), &["predict", "run", "--rows", "500"]).hints(&[2]);
+}
+
+#[test]
+fn predict_on_pictures() {
+    let (home, _run) = small_run();
+    let at = |name: &str| home.path().join(name);
+    let (pixels, labels) = glassbox::data::digits::generate(1, 60_000, 20);
+    let names: Vec<String> = (0..20).map(|i| format!("{i}.png")).collect();
+    let photos: Vec<String> = (0..20).map(|i| format!("photo-{i}.png")).collect();
+    for (i, image) in pixels.chunks(784).enumerate() {
+        png(&at(&names[i]), png::ColorType::Grayscale, [28, 28], image);
+        photo(&at(&photos[i]), image);
+    }
+    let right = |names: &[String], more: &[&str]| {
+        let words: Vec<&str> = names.iter().map(String::as_str).collect();
+        let all = [&["predict", "run", "--json"], more, &words].concat();
+        let seen = glassbox(home.path(), &all).ok().json();
+        let answers = seen.as_array().unwrap().iter().map(|image| image["prediction"].as_u64());
+        answers.zip(&labels).filter(|(answer, label)| *answer == Some(u64::from(**label))).count()
+    };
+    let rows: Vec<String> = (0..20).map(|row| row.to_string()).collect();
+    let directly = right(&[], &["--rows", &rows.join(",")]);
+    assert!(directly >= 12, "{directly} of 20 right");
+    assert_eq!(right(&names, &[]), directly, "28×28 are taken as they are");
+    let photographed = right(&photos, &[]);
+    assert!(photographed + 4 >= directly, "{photographed} photographs right, {directly} images");
+}
+
+#[test]
+fn pictures_that_are_none() {
+    let (home, _run) = small_run();
+    let at = |name: &str| home.path().join(name);
+    let (pixels, _) = glassbox::data::digits::generate(1, 60_000, 1);
+    png(&at("good.png"), png::ColorType::Grayscale, [28, 28], &pixels);
+    let good = std::fs::read(at("good.png")).unwrap();
+    for length in [0, 1, 8, 20, 33, good.len() / 2, good.len() - 20] {
+        std::fs::write(at("cut.png"), &good[..length]).unwrap();
+        let outcome = glassbox(home.path(), &["predict", "run", "cut.png"]).hints(&[1]);
+        assert!(outcome.stderr.contains("cut.png"), "{outcome:?}");
+    }
+    std::fs::write(at("text.png"), "This is a letter, not a picture.\n").unwrap();
+    glassbox(home.path(), &["predict", "run", "text.png"]).hints(&[1]);
+    glassbox(home.path(), &["predict", "run", "absent.png"]).hints(&[1]);
+    glassbox(home.path(), &["predict", "run", "."]).hints(&[1]);
+    // A header that promises a gigantic picture.
+    let mut huge = good.clone();
+    huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    std::fs::write(at("huge.png"), &huge).unwrap();
+    glassbox(home.path(), &["predict", "run", "huge.png"]).hints(&[1]);
+    // One pixel, or none of any darkness, is a picture, if a poor one.
+    png(&at("dot.png"), png::ColorType::Rgb, [1, 1], &[3, 2, 1]);
+    png(&at("blank.png"), png::ColorType::GrayscaleAlpha, [5, 3], &[255; 30]);
+    png(&at("line.png"), png::ColorType::Grayscale, [300, 1], &[0; 300]);
+    for name in ["dot.png", "blank.png", "line.png"] {
+        let seen = glassbox(home.path(), &["predict", "run", name, "--json"]).ok().json();
+        let p = seen[0]["probabilities"].as_array().unwrap();
+        assert!(p.iter().all(|p| p.as_f64().is_some_and(f64::is_finite)), "{name}: {seen}");
+    }
+}
+
+#[test]
+fn summary_of_a_text_and_of_a_run() {
+    let (home, _run) = small_run();
+    let text = glassbox(home.path(), &["summary"]).ok().stdout;
+    for part in ["101770", "100480", "1290", "397.5KiB"] {
+        let plain = text.replace([',', ' ', '_', '\u{202f}', '\''], "");
+        assert!(plain.contains(part), "{part}: {text}");
+    }
+    let of_run = glassbox(home.path(), &["summary", "run"]).ok().stdout;
+    assert_eq!(of_run, glassbox(home.path(), &["summary", "784-16-relu-10"]).ok().stdout);
+    glassbox(home.path(), &["summary", "784-16-relu-10", "--json"]).ok().json();
+    for rubbish in ["rubbish", "784", "784-0", "784--10", "999999999-999999999"] {
+        glassbox(home.path(), &["summary", rubbish]).hints(&[2]);
+    }
+}
+
+#[test]
+fn check_gradients_finds_them_right() {
+    let folder = folder();
+    for model in ["20-9-relu-5", "784-128-relu-10", "9-7-gelu-dropout0.5-5-softmax"] {
+        let words = ["check-gradients", "--model", model, "--elements", "40", "--json"];
+        let seen = glassbox(folder.path(), &words).ok().json();
+        assert!(seen["checked"].as_u64().unwrap() > 40, "{seen}");
+        assert!(seen["worst"]["error"].as_f64().unwrap() <= 1e-7, "{seen}");
+    }
+    let words = ["check-gradients", "--model", "6-5-tanh-3", "--reduction", "sum"];
+    let text = glassbox(folder.path(), &words).ok().stdout;
+    assert!(text.contains("right") && text.contains("worst element"), "{text}");
+    glassbox(folder.path(), &["check-gradients", "--batch", "0"]).hints(&[2]);
+    glassbox(folder.path(), &["check-gradients", "--model", "rubbish"]).hints(&[2]);
+}
+
+#[test]
+fn data_list_get_and_show() {
+    let folder = folder();
+    let text = glassbox(folder.path(), &["data", "list"]).ok().stdout;
+    for name in ["mnist", "fashion", "kmnist", "digits", "built in", "glassbox data get mnist"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    let words = ["data", "show", few_digits(), "--out", "sheet.png", "--count", "50"];
+    glassbox(folder.path(), &words).ok();
+    let decoder = png::Decoder::new(std::io::BufReader::new(
+        std::fs::File::open(folder.path().join("sheet.png")).unwrap(),
+    ));
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    assert!(pixels.len() >= 50 * 784 && pixels.iter().max() > pixels.iter().min());
+    glassbox(folder.path(), &["data", "show", "rubbish"]).hints(&[1, 2]);
+    glassbox(folder.path(), &["data", "show", few_digits(), "--out", "no/such/sheet.png"])
+        .hints(&[1]);
+    // No network, and no cache: a line for each place that was looked at.
+    let outcome = glassbox(folder.path(), &["data", "get", "mnist"]).hints(&[1]);
+    assert!(outcome.stderr.contains("GLASSBOX_OFFLINE"), "{outcome:?}");
+    glassbox(folder.path(), &["data", "get", "rubbish"]).hints(&[2]);
+}
+
+#[test]
+fn digits_written_as_files_are_the_built_in_ones() {
+    let folder = folder();
+    glassbox(folder.path(), &["data", "get", "digits", "--out", "files"]).ok();
+    let pair = glassbox::data::read_folder(&folder.path().join("files")).unwrap();
+    let (pixels, labels) = glassbox::data::digits::generate(1, 60_000, 10_000);
+    assert!(pair.test.images == pixels && pair.test.labels == labels);
+    assert_eq!((pair.train.len(), pair.train.classes), (60_000, 10));
+}
+
+#[test]
+fn doctor_knows_this_machine() {
+    let folder = folder();
+    let text = glassbox(folder.path(), &["doctor"]).ok().stdout;
+    for part in ["glassbox", "processor", "instructions", "portable", "threads", "caches", "driver"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let mut command = command(folder.path(), &["doctor"]);
+    let outcome = Outcome::from(command.env("GLASSBOX_SIMD", "portable").output().unwrap()).ok();
+    assert!(outcome.stdout.contains("in use: portable"), "{}", outcome.stdout);
+}
+
+#[test]
+fn xor_is_solved_and_surveyed() {
+    let folder = folder();
+    let text = glassbox(folder.path(), &["xor"]).ok().stdout;
+    for line in ["0 xor 0 = 0", "0 xor 1 = 1", "1 xor 0 = 1", "1 xor 1 = 0", "solved"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(glassbox(folder.path(), &["xor"]).ok().stdout, text, "a fixed seed");
+    glassbox(folder.path(), &["xor", "--width", "0"]).hints(&[2]);
+
+    let survey = glassbox(folder.path(), &["xor", "--survey"]).ok().stdout;
+    let row = |width: &str| -> Vec<u32> {
+        let row = survey.lines().find(|line| line.trim_start().starts_with(width)).unwrap();
+        row.split_whitespace().map(|cell| cell.parse().unwrap()).collect()
+    };
+    let (narrow, wide) = (row("2 "), row("16 "));
+    assert!(narrow.len() == 5 && narrow[1..].iter().all(|&solved| solved <= 60), "{survey}");
+    assert!(narrow[1] < 50, "at width 2 a relu often fails: {survey}");
+    assert!(wide[1] >= 57, "at width 16 it hardly does: {survey}");
+}
+
+#[test]
+fn words_that_mean_nothing() {
+    let folder = folder();
+    for words in [&["trian"][..], &["eval"], &["predict"], &["data"], &["data", "buy"], &[]] {
+        let outcome = glassbox(folder.path(), words);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    }
+    assert!(glassbox(folder.path(), &["--version"]).ok().stdout.contains("glassbox"));
+    assert!(glassbox(folder.path(), &["--help"]).ok().stdout.contains("check-gradients"));
+}

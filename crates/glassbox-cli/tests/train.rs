@@ -1,0 +1,360 @@
+//! `glassbox train` as its users and their scripts see it: results, exit codes, kills, resumes.
+
+mod common;
+
+use common::{Outcome, command, few_digits, files, folder, glassbox, word};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Two epochs of a small network on a small set, a second or so on one thread.
+fn words() -> Vec<&'static str> {
+    let words = ["train", "--data", few_digits(), "--model", "784-32-relu-10", "--epochs", "2"];
+    [&words[..], &["--batch", "4", "--lr", "0.01", "--seed", "5", "--threads", "1", "--json"]]
+        .concat()
+}
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&words()[..], more].concat()
+}
+
+/// The SHA-256 of two epochs in one go.
+fn in_one_go(folder: &Path) -> Value {
+    glassbox(folder, &with(&["--out", "whole", "--quiet"])).ok().json()["model_sha256"].clone()
+}
+
+#[test]
+fn the_json_object_has_what_scripts_rely_on() {
+    let folder = folder();
+    let outcome = glassbox(folder.path(), &with(&["--out", "run"])).ok();
+    let report = outcome.json();
+    let is_number = |name: &str| report[name].as_f64().is_some_and(|x| x.is_finite() && x > 0.0);
+    for name in ["threads", "epochs", "steps", "seconds_training", "seconds_total"] {
+        assert!(is_number(name), "{name}: {report}");
+    }
+    for name in ["train_loss", "test_loss", "test_accuracy"] {
+        assert!(is_number(name), "{name}: {report}");
+    }
+    for name in ["dataset", "device", "plan", "simd", "model_sha256", "run"] {
+        assert!(report[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {report}");
+    }
+    let seconds: Vec<f64> =
+        report["epoch_seconds"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+    assert_eq!((seconds.len(), report["epochs"].as_u64()), (2, Some(2)));
+    let total: f64 = seconds.iter().sum();
+    assert!((total - report["seconds_training"].as_f64().unwrap()).abs() < 1e-6 * total.max(1.0));
+    assert!(report["seconds_total"].as_f64().unwrap() >= total);
+    assert_eq!(report["steps"], 2000);
+    assert_eq!((report["device"].as_str(), report["threads"].as_u64()), (Some("cpu"), Some(1)));
+    let sha256 = report["model_sha256"].as_str().unwrap();
+    assert!(sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert!((0.5..=1.0).contains(&report["test_accuracy"].as_f64().unwrap()), "{report}");
+    assert!(outcome.stderr.contains("untrained loss") && outcome.stderr.contains("ln 10"));
+
+    for name in ["run.toml", "events.jsonl", "model.safetensors"] {
+        assert!(folder.path().join("run").join(name).is_file(), "{name}");
+    }
+    let model = folder.path().join("run/model.safetensors");
+    let model = glassbox::run::load_model(&model, None).unwrap();
+    assert_eq!(model.sha256(), sha256);
+    let events = std::fs::read_to_string(folder.path().join("run/events.jsonl")).unwrap();
+    assert!(events.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(events.lines().count() > 200);
+}
+
+#[test]
+fn piped_output_is_plain_lines() {
+    let folder = folder();
+    let words: Vec<&str> = with(&["--out", "run"]).into_iter().filter(|w| *w != "--json").collect();
+    let outcome = glassbox(folder.path(), &words).ok();
+    for text in [&outcome.stdout, &outcome.stderr] {
+        assert!(!text.is_empty() && !text.contains(['\r', '\u{1b}']), "{text:?}");
+    }
+    for part in ["test accuracy", "95 %", "images/s", "cpu", "plan", "model.safetensors"] {
+        assert!(outcome.stdout.contains(part), "{part}: {}", outcome.stdout);
+    }
+    assert_eq!(outcome.stdout.matches("glassbox ").count(), 3, "three next commands");
+    assert_eq!(outcome.stderr.lines().filter(|line| line.starts_with("epoch ")).count(), 2);
+
+    let quiet = glassbox(folder.path(), &with(&["--out", "quiet", "--quiet"])).ok();
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn the_bits_depend_on_neither_device_nor_threads() {
+    let folder = folder();
+    let run = |name: &str, simd: Option<&str>, more: &[&str]| -> Value {
+        let base = ["train", "--data", few_digits(), "--max-steps", "40", "--json", "--quiet"];
+        let mut command = command(folder.path(), &[&base[..], &["--out", name], more].concat());
+        simd.map(|simd| command.env("GLASSBOX_SIMD", simd));
+        Outcome::from(command.output().unwrap()).ok().json()
+    };
+    let expected = run("reference", None, &["--device", "reference"]);
+    assert_eq!(expected["device"], "reference");
+    for threads in ["1", "2", "3", "5"] {
+        let found = run(&format!("t{threads}"), None, &["--device", "cpu", "--threads", threads]);
+        assert_eq!(found["model_sha256"], expected["model_sha256"], "{threads} threads");
+        assert_eq!(found["threads"].to_string(), threads);
+    }
+    for simd in glassbox::cpu::fast::Simd::available() {
+        let found = run(simd.name(), Some(simd.name()), &["--threads", "2"]);
+        assert_eq!(found["model_sha256"], expected["model_sha256"], "{}", simd.name());
+        assert_eq!(found["simd"], simd.name());
+    }
+}
+
+/// Waits until `done` says so, or the child ends.
+fn wait_until(child: &mut std::process::Child, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() && child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(120), "it hangs");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn has_checkpoint(run: &Path) -> bool {
+    files(&run.join("checkpoints"))
+        .iter()
+        .any(|f| f.extension().is_some_and(|e| e == "safetensors"))
+}
+
+/// Everything in a run's folder that is called a model or checkpoint can be read.
+fn all_readable(run: &Path) {
+    for file in files(run) {
+        if file.extension().is_some_and(|extension| extension == "safetensors") {
+            let read = glassbox::file::safetensors::read(&file);
+            assert!(read.is_ok(), "{}: {}", file.display(), read.unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_ends_with_the_bits_of_one_in_one_go() {
+    let folder = folder();
+    let expected = in_one_go(folder.path());
+    let mut in_the_second = 0;
+    for (number, delay) in [0, 5, 20, 60, 120, 200].into_iter().enumerate() {
+        let name = format!("killed-{number}");
+        let run = folder.path().join(&name);
+        let mut command = command(folder.path(), &with(&["--out", &name, "--quiet"]));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until(&mut child, || has_checkpoint(&run));
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        all_readable(&run);
+        in_the_second += u32::from(status.code().is_none());
+
+        let resumed = glassbox(folder.path(), &["train", "--resume", &name, "--json"]).ok();
+        assert_eq!(resumed.json()["model_sha256"], expected, "killed {delay} ms into epoch 2");
+        assert!(resumed.stderr.contains("resumed at step "), "{resumed:?}");
+        all_readable(&run);
+    }
+    assert!(in_the_second >= 2, "too few kills came in time: {in_the_second}");
+}
+
+#[test]
+fn killed_before_the_first_checkpoint() {
+    let folder = folder();
+    let expected = in_one_go(folder.path());
+    let run = folder.path().join("early");
+    let mut command = command(folder.path(), &with(&["--out", "early", "--quiet"]));
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    wait_until(&mut child, || run.join("run.toml").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = glassbox(folder.path(), &["train", "--resume", "early", "--json"]).ok();
+    assert_eq!(resumed.json()["model_sha256"], expected);
+}
+
+#[test]
+fn an_interrupt_writes_a_checkpoint_and_says_130() {
+    let folder = folder();
+    let expected = in_one_go(folder.path());
+    let run = folder.path().join("stopped");
+    let long = with(&["--out", "stopped"]);
+    let mut command = command(folder.path(), &long);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The log exists just before the first step.
+    wait_until(&mut child, || run.join("events.jsonl").exists());
+    std::thread::sleep(Duration::from_millis(60));
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert_eq!(outcome.json()["ending"], "interrupted");
+    assert!(has_checkpoint(&run));
+    all_readable(&run);
+    let resumed = glassbox(folder.path(), &["train", "--resume", "stopped", "--json"]).ok();
+    assert_eq!(resumed.json()["model_sha256"], expected);
+    assert_eq!(resumed.json()["steps"], 2000);
+}
+
+#[test]
+fn max_steps_and_then_the_rest() {
+    let folder = folder();
+    let expected = in_one_go(folder.path());
+    let part = glassbox(folder.path(), &with(&["--out", "part", "--max-steps", "1234"])).ok();
+    assert_eq!(part.json()["steps"], 1234);
+    // A run that was told where to stop stops there again, unless it is told anew.
+    let again = ["train", "--resume", "part", "--json"];
+    assert_eq!(glassbox(folder.path(), &again).ok().json()["steps"], 1234);
+    let further = [&again[..], &["--max-steps", "9999"]].concat();
+    assert_eq!(glassbox(folder.path(), &further).ok().json()["model_sha256"], expected);
+    // On another device, with other threads: the same bits again.
+    let part = ["--out", "part-2", "--max-steps", "1700"];
+    glassbox(folder.path(), &with(&part)).ok();
+    let other = ["train", "--resume", "part-2", "--json", "--device", "reference"];
+    let other = [&other[..], &["--max-steps", "2000"]].concat();
+    assert_eq!(glassbox(folder.path(), &other).ok().json()["model_sha256"], expected);
+}
+
+#[test]
+fn validation_dropout_and_adam_survive_a_resume() {
+    let folder = folder();
+    let words = |out: &'static str| {
+        let base = ["train", "--data", few_digits(), "--model", "784-24-gelu-dropout0.2-10"];
+        let more = ["--optimizer", "adam", "--lr", "0.002", "--validation", "0.1", "--epochs", "4"];
+        [&base[..], &more, &["--quiet", "--json", "--out", out]].concat()
+    };
+    let expected = glassbox(folder.path(), &words("whole")).ok().json();
+    glassbox(folder.path(), &[&words("part")[..], &["--max-steps", "150"]].concat()).ok();
+    let further = ["train", "--resume", "part", "--json", "--max-steps", "9999"];
+    let rest = glassbox(folder.path(), &further).ok().json();
+    assert_eq!(rest["model_sha256"], expected["model_sha256"]);
+    assert_eq!(rest["train_loss"], expected["train_loss"]);
+}
+
+#[test]
+fn a_run_goes_on_only_as_it_began() {
+    let folder = folder();
+    glassbox(folder.path(), &with(&["--out", "run", "--max-steps", "20"])).ok();
+    for more in [
+        &["--lr", "0.2"][..],
+        &["--batch", "8"],
+        &["--seed", "6"],
+        &["--model", "784-33-relu-10"],
+        &["--optimizer", "adam"],
+        &["--reduction", "sum"],
+        &["--recipe", "brief"],
+        &["--validation", "0.2"],
+    ] {
+        glassbox(folder.path(), &[&["train", "--resume", "run"], more].concat()).hints(&[2]);
+    }
+    // Other data than it began with.
+    glassbox(folder.path(), &["train", "--resume", "run", "--data", "digits"]).hints(&[1, 2]);
+    glassbox(folder.path(), &["train", "--resume", "nowhere"]).hints(&[1, 2]);
+    // The folder of a run is not overwritten.
+    let before = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    glassbox(folder.path(), &with(&["--out", "run"])).hints(&[1, 2]);
+    assert_eq!(std::fs::read(folder.path().join("run/model.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn without_mnist_it_trains_on_digits_and_says_so() {
+    let folder = folder();
+    let words = ["train", "--model", "784-16-relu-10", "--epochs", "1", "--max-steps", "50"];
+    let outcome = glassbox(folder.path(), &words).ok();
+    let line = outcome.stderr.lines().filter(|line| line.contains("MNIST is not at hand"));
+    assert_eq!(line.count(), 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("synthetic"), "{outcome:?}");
+    assert!(folder.path().join("runs/digits-1/model.safetensors").is_file());
+    // The next one has a folder of its own.
+    glassbox(folder.path(), &words).ok();
+    assert!(folder.path().join("runs/digits-2/model.safetensors").is_file());
+    // Asked for by name, it is not replaced by something else.
+    glassbox(folder.path(), &["train", "--data", "mnist"]).hints(&[1]);
+}
+
+#[test]
+fn arguments_that_cannot_be() {
+    let folder = folder();
+    let nowhere = folder.path().join("nowhere");
+    for more in [
+        &["--batch", "0"][..],
+        &["--lr", "nan"],
+        &["--lr", "0"],
+        &["--lr=-1"],
+        &["--lr", "inf"],
+        &["--epochs", "0"],
+        &["--max-steps", "0"],
+        &["--threads", "0"],
+        &["--threads", "100000"],
+        &["--model", "rubbish"],
+        &["--model", "784-128-rleu-10"],
+        &["--model", "10-3"],
+        &["--model", "784-5"],
+        &["--validation", "1.5"],
+        &["--validation=-0.1"],
+        &["--validation", "nan"],
+        &["--patience", "3"],
+        &["--clip", "0"],
+        &["--weight-decay=-1"],
+        &["--schedule", "rubbish"],
+        &["--schedule", "step:0:0.5"],
+        &["--plan", "fused"],
+    ] {
+        let words = ["train", "--data", few_digits(), "--out", word(&nowhere)];
+        glassbox(folder.path(), &[&words[..], more].concat()).hints(&[2]);
+        assert!(!nowhere.join("run.toml").exists(), "{more:?} left a run behind");
+    }
+    for more in [
+        &["--batch", "many"][..],
+        &["--optimizer", "adma"],
+        &["--device", "gpu"],
+        &["--no-such-option"],
+        &["--out", "a", "--resume", "b"],
+    ] {
+        glassbox(folder.path(), &[&["train"], more].concat()).fails(&[2]);
+    }
+    glassbox(folder.path(), &["train", "--data", "no-such-folder"]).hints(&[1, 2]);
+    let empty = common::folder();
+    glassbox(folder.path(), &["train", "--data", word(empty.path())]).hints(&[1, 2]);
+    let mut command = command(folder.path(), &with(&["--out", "simd"]));
+    Outcome::from(command.env("GLASSBOX_SIMD", "nonsense").output().unwrap()).hints(&[2]);
+    glassbox(folder.path(), &with(&["--device", "cuda", "--out", "cuda"])).hints(&[3]);
+    assert!(!folder.path().join("cuda").exists());
+}
+
+#[test]
+fn a_rate_far_too_high_is_said_to_be() {
+    let folder = folder();
+    let words = ["train", "--data", few_digits(), "--out", "run", "--lr", "1e30"];
+    let outcome = glassbox(folder.path(), &words).hints(&[1]);
+    assert!(outcome.stderr.contains("loss became"), "{outcome:?}");
+}
+
+#[test]
+fn places_that_cannot_be_written() {
+    let folder = folder();
+    std::fs::write(folder.path().join("file"), "in the way").unwrap();
+    glassbox(folder.path(), &with(&["--out", "file/run"])).hints(&[1, 2]);
+    glassbox(folder.path(), &with(&["--out", "file"])).hints(&[1, 2]);
+    glassbox(folder.path(), &with(&["--out", "/proc/run"])).hints(&[1, 2]);
+}
+
+/// Every write to /dev/full fails as on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_to_be_full() {
+    let folder = folder();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = command(folder.path(), &with(&["--out", "run", "--quiet"]));
+    let outcome = Outcome::from(command.stdout(full).output().unwrap()).hints(&[1]);
+    assert!(outcome.stderr.contains("disk full"), "{outcome:?}");
+    // The model is there all the same.
+    all_readable(&folder.path().join("run"));
+    assert!(folder.path().join("run/model.safetensors").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = folder();
+    let mut command = command(folder.path(), &["data", "list"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""));
+}
