@@ -1,0 +1,72 @@
+# Glassbox's commands, one line each. `make` alone lists them; `make check` is what continuous integration runs.
+# CONTRIBUTING.md lists the same commands for systems without make.
+
+SHELL := bash
+export PYTHON ?= python3
+GLASSBOX := $(or $(CARGO_TARGET_DIR),target)/release/glassbox
+EXAMPLES := $(sort $(basename $(notdir $(wildcard crates/glassbox/examples/*.rs))))
+
+# Tests run in their crate's folder, so a relative folder of data is made absolute here.
+ifdef GLASSBOX_DATA
+override GLASSBOX_DATA := $(shell cd "$(GLASSBOX_DATA)" 2>/dev/null && pwd || echo "$(GLASSBOX_DATA)")
+export GLASSBOX_DATA
+endif
+
+# A failing step ends the whole, and its message stands last.
+.NOTPARALLEL:
+.PHONY: help check fmt fmt-check lint test tidy examples torch golden bench exhaustive survey sheet results build
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+check: fmt-check lint test tidy examples torch ## everything that has to pass: what CI runs
+	@tools/skips.sh
+	@echo "make check: passed"
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+fmt-check: ## fail if the Rust code is not formatted
+	cargo fmt --all --check
+
+lint: ## clippy, where a warning is an error
+	cargo clippy --workspace --all-targets -- -D warnings
+
+test: ## all tests and doctests, in release
+	cargo test --release --workspace
+
+tidy: ## the repository checks itself: arrows, first lines, lengths, stale documents
+	cargo test --release --package glassbox-cli --test tidy
+
+examples: ## build and run every example of the course, in order
+	cargo build --release --package glassbox --examples
+	@set -e; for name in $(EXAMPLES); do echo "── $$name"; cargo run --quiet --release --package glassbox --example $$name; done
+
+torch: build ## files go to PyTorch and back unchanged (installs it into .venv-torch, about 600 MB)
+	tools/torch.sh --or-skip tools/torch_roundtrip.py $(GLASSBOX)
+
+golden: ## record the golden numbers from PyTorch again; then look at `git diff`
+	tools/torch.sh tools/golden.py
+
+bench: build .venv ## the headline job against NumPy, in turn; needs GLASSBOX_DATA
+	.venv/bin/python bench/headline.py $(GLASSBOX)
+
+exhaustive: ## exp, ln, tanh and sigmoid on all 2^32 inputs (many minutes)
+	cargo test --release --package glassbox-cpu --test math -- --ignored --nocapture
+
+survey: build ## how often XOR is solved, by width and activation
+	$(GLASSBOX) xor --survey
+
+sheet: build ## train on the built-in digits and draw the picture of the README
+	rm -rf target/sheet
+	$(GLASSBOX) train --data digits --max-steps 300 --quiet --out target/sheet
+	$(GLASSBOX) data show digits --model target/sheet --count 100 --out docs/digits.png
+
+results: build ## train both recipes, seeds 0 to 4, on MNIST; record them; write the README's table
+	$(PYTHON) tools/results.py $(GLASSBOX)
+
+build:
+	cargo build --release
+
+.venv:
+	$(PYTHON) -m venv .venv && .venv/bin/pip install --quiet numpy==2.4.6 threadpoolctl==3.6.0
