@@ -198,11 +198,11 @@ impl Trainer {
             let start = Instant::now();
             self.steps_at_once(&order, at_once, sink)?;
             let took = start.elapsed();
-            at_once = if took < PATIENCE / 2 {
-                at_once * 2
-            } else {
-                at_once.div_ceil(1 + (took > PATIENCE) as u64)
-            };
+            if took < PATIENCE / 2 {
+                at_once *= 2;
+            } else if took > PATIENCE {
+                at_once = at_once.div_ceil(2);
+            }
         }
         self.end_epoch(sink)
     }

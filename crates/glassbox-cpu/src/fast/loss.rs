@@ -4,6 +4,7 @@ use super::Engine;
 use super::each::{Elementwise, each};
 use super::softmax::{Exponentials, by_rows, softmax};
 use super::vector::Vector;
+use crate::reference::loss::reduce;
 use crate::reference::{self, Reduction};
 
 /// The loss of logits (b,o) whose right classes are `labels` (b): −ln softmax(logits)[label],
@@ -19,17 +20,16 @@ pub fn cross_entropy(
     reduction: Reduction,
 ) -> f32 {
     assert_eq!((logits.len(), labels.len()), (b * o, b), "cross_entropy");
-    let mut losses = vec![0.0; b];
-    by_rows(engine, &mut losses, [b, 1], &|loss, row| {
+    // A row of the table is the exponentials of a row of logits, and then its loss.
+    let mut table = vec![0.0; b * (o + 1)];
+    by_rows(engine, &mut table, [b, o + 1], &|row_of_table, row| {
+        let (exponentials, loss) = row_of_table.split_at_mut(o);
         let x = &logits[row * o..][..o];
-        let (max, sum) = engine.simd.run(Exponentials { out: &mut vec![0.0; o], x });
+        let (max, sum) = engine.simd.run(Exponentials { out: exponentials, x });
         loss[0] = reference::math::ln(sum) - (x[labels[row] as usize] - max);
     });
-    let sum = losses.iter().fold(0.0, |sum, loss| sum + loss);
-    match reduction {
-        Reduction::Mean if b > 0 => sum / b as f32,
-        _ => sum,
-    }
+    let sum = table.chunks(o + 1).fold(0.0, |sum, row| sum + row[o]);
+    reduce(sum, b, reduction)
 }
 
 /// dlogits (b,o) = softmax(logits) − one-hot(labels), divided by b if the reduction is the mean

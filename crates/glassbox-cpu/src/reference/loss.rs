@@ -71,7 +71,7 @@ pub fn mean_squared_error_backward<F: Real>(dy: &mut [F], y: &[F], t: &[F], redu
 }
 
 /// The mean of no losses at all is 0, as their sum is.
-fn reduce<F: Real>(sum: F, count: usize, reduction: Reduction) -> F {
+pub(crate) fn reduce<F: Real>(sum: F, count: usize, reduction: Reduction) -> F {
     match reduction {
         Reduction::Mean if count > 0 => sum / F::from_f64(count as f64),
         _ => sum,
