@@ -88,6 +88,10 @@ fn resume(
     let (run, notes) = Run::resume(folder, record, data, device, plan)?;
     if !arguments.quiet {
         notes.iter().for_each(note);
+        let (step, most) = (run.trainer().progress().step, run.record().settings.max_steps);
+        if most.is_some_and(|most| step >= most) {
+            note("the run has made its --max-steps (hint: a larger --max-steps goes on)");
+        }
     }
     Ok(run)
 }
