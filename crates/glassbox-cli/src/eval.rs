@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::Eval;
 use crate::output::say;
 use crate::train::load_options;
-use glassbox::data::load;
+use glassbox::data::{DataName, load};
 use glassbox::{Device, RunRecord, Samples, evaluate};
 use serde_json::json;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub fn run(arguments: Eval) -> Result<(), Failure> {
     let (device, _) = Device::choose(arguments.device.device, arguments.device.threads)?;
     let mut network = glassbox::run::load_model(&arguments.model, arguments.network.as_deref())?;
     let name = data_name(arguments.data.as_deref(), &arguments.model)?;
-    let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;
+    let data = load(&name, &load_options(arguments.data_dir.as_deref(), arguments.data.is_some()))?;
     let name = data.test.name.clone();
     let samples = Samples::new(data.test)?;
     let found = evaluate(&mut network, &device, &samples)?;
@@ -56,7 +56,9 @@ pub fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
             return RunRecord::read(model).ok().map(|record| record.data.place().to_string());
         }
         let file = glassbox::file::safetensors::read(model).ok()?;
-        file.metadata.get("dataset").cloned()
+        // A file may come from anyone, and is not to choose a folder of this machine.
+        let is_known = |name: &&String| *name == "digits" || DataName::parse(name).is_some();
+        file.metadata.get("dataset").filter(is_known).cloned()
     };
     asked.map(str::to_string).or_else(trained_on).ok_or_else(|| {
         let message =

@@ -76,11 +76,8 @@ impl Sink for Live {
                 ));
             }
             Event::Epoch(record) => self.epoch(record),
-            Event::Warning { cause, cure, .. } => {
-                self.line(format!("warning: {cause} (hint: {cure})"))
-            }
             Event::Finished { .. } => self.bar.finish_and_clear(),
-            Event::Checkpoint { .. } => {}
+            _ => {}
         }
         Ok(())
     }

@@ -43,7 +43,8 @@ pub fn run(arguments: Predict) -> Result<(), Failure> {
 
 fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
     let name = data_name(arguments.data.as_deref(), &arguments.model)?;
-    let set = load(&name, &load_options(arguments.data_dir.as_deref(), true))?.test;
+    let set =
+        load(&name, &load_options(arguments.data_dir.as_deref(), arguments.data.is_some()))?.test;
     let image = |&row: &usize| {
         if row >= set.len() {
             let message = format!(

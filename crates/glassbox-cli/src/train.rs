@@ -5,7 +5,9 @@ use crate::args::{OptimizerName, Recipe, Train};
 use crate::live::Live;
 use crate::output::{note, say};
 use glassbox::data::{DataPair, LoadOptions, load};
-use glassbox::{Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Settings, Sink};
+use glassbox::{
+    Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Schedule, Settings, Sink,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +83,18 @@ fn resume(
                        --epochs, --max-steps, --device, --threads, --plan, --data-dir)";
         return Err(Failure::Usage(message.to_string()));
     }
-    record.settings.epochs = arguments.epochs.unwrap_or(record.settings.epochs);
+    let epochs = arguments.epochs.unwrap_or(record.settings.epochs);
+    let schedule = &record.settings.schedule;
+    let depends = !matches!(schedule, Schedule::Constant | Schedule::Step { .. });
+    if epochs != record.settings.epochs && depends {
+        let message = format!(
+            "the schedule {schedule} is laid out over all {} epochs, so their number cannot change \
+             midway (hint: start a new run, or train with --schedule constant)",
+            record.settings.epochs
+        );
+        return Err(Failure::Usage(message));
+    }
+    record.settings.epochs = epochs;
     record.settings.max_steps = arguments.max_steps.or(record.settings.max_steps);
     let name = arguments.data.as_deref().unwrap_or(record.data.place()).to_string();
     let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;

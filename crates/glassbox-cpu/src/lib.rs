@@ -19,5 +19,15 @@
 //! A wrong length is a mistake of ours, not of a user's: functions here `assert!` their sizes.
 //! The library above checks what users give it and returns errors.
 
+/// Rows times columns, the length of a matrix. A product that wraps round would make a wrong length
+/// look right, and fast code trusts lengths.
+///
+/// # Panics
+/// If no slice is that long.
+#[track_caller]
+fn area(rows: usize, columns: usize) -> usize {
+    rows.checked_mul(columns).expect("a matrix of these sizes is larger than memory")
+}
+
 pub mod fast;
 pub mod reference;

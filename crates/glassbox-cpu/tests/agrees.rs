@@ -36,11 +36,16 @@ const ACTIVATIONS: [Activation; 5] = [
 
 /// Calls `test` with an engine for every instruction set and number of threads.
 fn on_every_engine(test: impl Fn(&Engine)) {
-    for simd in Simd::available() {
+    for simd in every_simd() {
         for threads in THREADS {
             test(&Engine::new(simd, threads));
         }
     }
+}
+
+/// Every instruction set of this CPU, and the tiles of the widest in plain Rust.
+fn every_simd() -> Vec<Simd> {
+    [Simd::available(), vec![Simd::portable_wide()]].concat()
 }
 
 /// What the numbers of a test are like.
@@ -51,9 +56,11 @@ enum Kind {
     Zeros,
     /// One of sixteen is infinite, NaN, subnormal or the largest there is.
     Odd,
+    /// Four of five are zero, and half of the others odd: what skips zeros must skip nothing else.
+    OddAmongZeros,
 }
 
-const KINDS: [Kind; 3] = [Kind::Plain, Kind::Zeros, Kind::Odd];
+const KINDS: [Kind; 4] = [Kind::Plain, Kind::Zeros, Kind::Odd, Kind::OddAmongZeros];
 
 fn numbers(kind: Kind, len: usize, seed: u64) -> Vec<f32> {
     let stream = Philox::new(seed, Purpose::Test, kind as u32, 0);
@@ -61,7 +68,8 @@ fn numbers(kind: Kind, len: usize, seed: u64) -> Vec<f32> {
     let number = |i: usize| {
         let (x, dice) = (4.0 * stream.uniform(2 * i as u64) - 2.0, stream.bits(2 * i as u64 + 1));
         match (kind, dice % 80) {
-            (Kind::Zeros, 0..60) => 0.0,
+            (Kind::Zeros | Kind::OddAmongZeros, 0..60) => 0.0,
+            (Kind::OddAmongZeros, 60..70) => odd[(dice >> 8) as usize % odd.len()],
             (Kind::Zeros, 60..64) => -0.0,
             (Kind::Odd, 0..5) => odd[(dice >> 8) as usize % odd.len()],
             _ => x,
@@ -94,12 +102,13 @@ fn products() {
     for kind in KINDS {
         for (case, &[m, k, n]) in shapes.iter().enumerate() {
             let (a, b) = (numbers(kind, m * k, case as u64), numbers(kind, k * n, !(case as u64)));
-            let b = if kind == Kind::Zeros { numbers(Kind::Odd, k * n, 1) } else { b };
+            let has_zeros = matches!(kind, Kind::Zeros | Kind::OddAmongZeros);
+            let b = if has_zeros { numbers(Kind::Odd, k * n, 1) } else { b };
             let mut expected = [(); 3].map(|()| vec![0.5; m * n]);
             reference::matmul(&mut expected[0], &a, &b, [m, k, n]);
             reference::matmul_at(&mut expected[1], &a, &b, [m, k, n]);
             reference::matmul_bt(&mut expected[2], &a, &b, [m, k, n]);
-            for simd in Simd::available() {
+            for simd in every_simd() {
                 let engine = &Engine::new(simd, THREADS[case % THREADS.len()]);
                 let mut out = vec![0.25; m * n];
                 let what = |form| format!("{form} {m}x{k}x{n} {kind:?}");
@@ -310,4 +319,11 @@ fn samples() {
             assert_eq!(found, expected, "argmax");
         }
     });
+}
+
+#[test]
+#[should_panic(expected = "larger than memory")]
+fn sizes_whose_product_wraps_round_are_refused() {
+    let engine = Engine::new(Simd::best(), 1);
+    fast::add_bias(&engine, &mut [], &[1.0; 4], [1 << 62, 4]);
 }

@@ -99,14 +99,23 @@ pub enum Error {
         hint: String,
     },
 
-    /// The loss became infinite or NaN.
-    #[error("the loss became {loss} at step {step} (hint: {hint})")]
+    /// Training ran into infinities or NaN.
+    #[error("{what} at step {step} (hint: {hint})")]
     Diverged {
-        /// The loss.
-        loss: f32,
+        /// What is no longer finite.
+        what: String,
         /// The step, counted from 1.
         step: u64,
-        /// What to try.
+        /// What to try, and what is left.
+        hint: String,
+    },
+
+    /// What was asked for cannot be done as things stand.
+    #[error("{what} (hint: {hint})")]
+    Refused {
+        /// What stands in the way.
+        what: &'static str,
+        /// What to do.
         hint: &'static str,
     },
 

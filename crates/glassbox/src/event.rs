@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
     /// Training begins, or goes on from a checkpoint.
     Started {
@@ -54,15 +55,6 @@ pub enum Event {
         step: u64,
         /// Its file.
         path: String,
-    },
-    /// Something looks wrong.
-    Warning {
-        /// A short, stable name.
-        code: String,
-        /// What was seen.
-        cause: String,
-        /// What to do.
-        cure: String,
     },
     /// The run ended.
     Finished {
@@ -110,13 +102,6 @@ pub enum Ending {
 pub trait Sink {
     /// Hears an event. An error ends the run.
     fn event(&mut self, event: &Event) -> Result<()>;
-}
-
-/// Several listeners, in order.
-impl Sink for Vec<Box<dyn Sink + '_>> {
-    fn event(&mut self, event: &Event) -> Result<()> {
-        self.iter_mut().try_for_each(|sink| sink.event(event))
-    }
 }
 
 /// No listener.

@@ -109,7 +109,13 @@ impl Network {
         targets: Targets,
         moment: Option<Moment>,
     ) -> Result<f64> {
+        let rows = x.matrix("backward")?[0];
         let last = self.layers.len() - 1;
+        if self.outputs.get(last).is_none_or(|output| output.shape()[0] != rows) {
+            let (what, hint) =
+                ("backward came before forward", "call forward_at with the same batch");
+            return Err(Error::Refused { what, hint });
+        }
         let output = &self.outputs[last];
         let value = loss.forward(device, output, targets)?;
         loss.backward(device, &mut self.gradients[last], output, targets)?;
@@ -151,8 +157,7 @@ impl Network {
 
     /// Whether all parameters are finite; the name of the first that is not.
     pub fn first_not_finite(&self) -> Option<String> {
-        let is_finite =
-            |parameter: &Parameter| parameter.value.values().iter().all(|x| x.is_finite());
+        let is_finite = |parameter: &Parameter| parameter.value.is_finite();
         self.parameters().find(|(_, parameter)| !is_finite(parameter)).map(|(name, _)| name)
     }
 

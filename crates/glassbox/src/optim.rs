@@ -157,6 +157,10 @@ impl Optimizer {
             sum += device.sum_of_squares(&parameter.gradient)?;
         }
         let norm = sum.sqrt();
+        if !norm.is_finite() {
+            let (what, hint) = ("the norm of the gradients is not finite", "try a smaller rate");
+            return Err(Error::Refused { what, hint });
+        }
         if norm > f64::from(limit) {
             let factor = (f64::from(limit) / norm) as f32;
             for parameter in network.parameters_mut() {

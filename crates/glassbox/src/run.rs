@@ -82,6 +82,10 @@ impl Run {
         let settings = record.settings.clone();
         let mut trainer = Trainer::new(settings, device, plan, samples, Some(checkpoints.clone()))?;
         let mut notes = Vec::new();
+        let (begun, now) = (&record.glassbox, env!("CARGO_PKG_VERSION"));
+        if begun != now {
+            notes.push(format!("begun with Glassbox {begun}, this is {now}: the bits may differ"));
+        }
         if checkpoints.is_dir() {
             let (step, skipped) = trainer.resume(&checkpoints)?;
             notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
@@ -109,6 +113,12 @@ impl Run {
 
         let device = self.trainer.device().clone();
         let found = evaluate(self.trainer.network_mut(), &device, &self.test)?;
+        if !found.loss.is_finite() {
+            let what = format!("the loss on the test samples is {}", found.loss);
+            let step = self.trainer.progress().step;
+            let hint = "try a learning rate ten times smaller".to_string();
+            return Err(Error::Diverged { what, step, hint });
+        }
         let progress = self.trainer.progress();
         let interval = found.confusion.accuracy_interval();
         let last = progress.history.last();

@@ -4,6 +4,7 @@
 //! They are computed in `f64` without the system's libm, so that a run has the same rates on every
 //! machine.
 
+use glassbox_cpu::reference::optim::power;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -174,19 +175,6 @@ fn series(t_squared: f64, first: f64) -> f64 {
         sum = 1.0 - t_squared / ((n + 1.0) * (n + 2.0)) * sum;
     }
     sum
-}
-
-/// factor to the power n, by squaring: `powi` may round differently from machine to machine.
-fn power(factor: f64, mut n: u64) -> f64 {
-    let (mut result, mut square) = (1.0, factor);
-    while n > 0 {
-        if n % 2 == 1 {
-            result *= square;
-        }
-        square *= square;
-        n /= 2;
-    }
-    result
 }
 
 impl fmt::Display for Schedule {

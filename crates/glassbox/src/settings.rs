@@ -127,6 +127,8 @@ impl Settings {
         ok(is_fit, "--validation", number(share), "it is a share of the samples", "0.1 is usual")?;
         let clip = self.clip.unwrap_or(1.0);
         ok(positive(clip), "--clip", number(clip), "it is the largest norm", "1 is usual")?;
+        let is_fit = self.patience != Some(0);
+        ok(is_fit, "--patience", "0".to_string(), "it would stop at once", "3 is usual")?;
         let patience = self.patience.is_none() || share > 0.0;
         let reason = "early stopping needs validation samples";
         ok(patience, "--patience", format!("{:?}", self.patience), reason, "add --validation 0.1")

@@ -34,14 +34,17 @@ impl Tensor {
     }
 
     /// A tensor of zeros.
+    ///
+    /// # Panics
+    /// If the rank is above 4, or no memory could hold it.
     pub fn zeros(shape: &[usize]) -> Tensor {
-        let storage = Storage::F32(vec![0.0; shape.iter().product()]);
+        let storage = Storage::F32(vec![0.0; volume(shape)]);
         Tensor { shape: shape.to_vec(), storage }
     }
 
     /// A tensor of zeros in the precision of `self`.
     pub fn zeros_like(&self, shape: &[usize]) -> Tensor {
-        let len = shape.iter().product();
+        let len = volume(shape);
         let storage = match self.storage {
             Storage::F32(_) => Storage::F32(vec![0.0; len]),
             Storage::F64(_) => Storage::F64(vec![0.0; len]),
@@ -113,6 +116,14 @@ impl Tensor {
         }
     }
 
+    /// Whether there is neither an infinity nor a NaN.
+    pub fn is_finite(&self) -> bool {
+        match &self.storage {
+            Storage::F32(data) => data.iter().all(|x| x.is_finite()),
+            Storage::F64(data) => data.iter().all(|x| x.is_finite()),
+        }
+    }
+
     /// Element `index`, counting rows first.
     pub fn get(&self, index: usize) -> f64 {
         match &self.storage {
@@ -132,10 +143,17 @@ impl Tensor {
     /// Gives a matrix another number of rows. What it holds afterwards is unspecified.
     pub(crate) fn set_rows(&mut self, rows: usize) {
         self.shape[0] = rows;
-        let len = self.shape.iter().product();
+        let len = volume(&self.shape);
         match &mut self.storage {
             Storage::F32(data) => data.resize(len, 0.0),
             Storage::F64(data) => data.resize(len, 0.0),
         }
     }
+}
+
+/// How many numbers a shape holds. A product that wraps round would make a wrong length look right.
+fn volume(shape: &[usize]) -> usize {
+    assert!(shape.len() <= 4, "a tensor has at most four sides, not {}", shape.len());
+    let product = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+    product.unwrap_or_else(|| panic!("a tensor of shape {shape:?} is larger than memory"))
 }

@@ -39,6 +39,8 @@ pub struct Trainer {
     progress: Progress,
     /// Where checkpoints go.
     folder: Option<PathBuf>,
+    /// The step of the newest sound checkpoint.
+    saved: Option<u64>,
 }
 
 impl Trainer {
@@ -80,6 +82,7 @@ impl Trainer {
             optimizer,
             progress,
             folder,
+            saved: None,
         })
     }
 
@@ -133,6 +136,7 @@ impl Trainer {
             }
             self.epoch(sink, stop)?;
         };
+        self.check_finite()?;
         if self.progress.epoch_steps > 0 {
             self.checkpoint(sink)?;
         }
@@ -172,7 +176,10 @@ impl Trainer {
     fn ending(&self, stop: &AtomicBool) -> Option<Ending> {
         let progress = &self.progress;
         let has_waited = |patience| {
-            progress.best.as_ref().is_some_and(|best| progress.epoch >= best.epoch + patience)
+            progress
+                .best
+                .as_ref()
+                .is_some_and(|best| progress.epoch >= best.epoch.saturating_add(patience))
         };
         if progress.epoch >= self.settings.epochs {
             Some(Ending::Complete)
@@ -265,8 +272,25 @@ impl Trainer {
         if result.loss.is_finite() {
             return Ok(());
         }
-        let hint = "try a learning rate ten times smaller, or --reduction mean; the last checkpoint is intact";
-        Err(Error::Diverged { loss: result.loss as f32, step, hint })
+        Err(self.diverged(format!("the loss became {}", result.loss)))
+    }
+
+    /// The error that training ran into infinities, with what is left of the run.
+    fn diverged(&self, what: String) -> Error {
+        let left = match self.saved {
+            Some(step) => format!("the checkpoint of step {step} is sound"),
+            None => "there is no checkpoint yet".to_string(),
+        };
+        let hint = format!("try a learning rate ten times smaller, or --reduction mean; {left}");
+        Error::Diverged { what, step: self.progress.step, hint }
+    }
+
+    /// A network that is not finite is no result, and nothing to go on from.
+    pub(super) fn check_finite(&self) -> Result<()> {
+        match self.network.first_not_finite() {
+            Some(name) => Err(self.diverged(format!("the parameter {name} is no longer finite"))),
+            None => Ok(()),
+        }
     }
 
     /// Validation, the record of the epoch, a checkpoint.

@@ -4,13 +4,14 @@ use super::Engine;
 use super::dispatch::Kernel;
 use super::pool::Parts;
 use super::vector::Vector;
+use crate::area;
 
 /// Elements per task, about.
 const TASK: usize = 1 << 14;
 
 /// x (b,o) += bias (o)
 pub fn add_bias(engine: &Engine, x: &mut [f32], bias: &[f32], [b, o]: [usize; 2]) {
-    assert_eq!((x.len(), bias.len()), (b * o, o), "add_bias");
+    assert_eq!((x.len(), bias.len()), (area(b, o), o), "add_bias");
     let rows = (TASK / o.max(1)).max(1);
     let x = Parts::new(x);
     engine.pool.run(b.div_ceil(rows), &|task| {
@@ -45,7 +46,7 @@ const COLUMNS: usize = 128;
 
 /// dbias (o) = the column sums of dx (b,o), rows in ascending order
 pub fn add_bias_backward(engine: &Engine, dbias: &mut [f32], dx: &[f32], [b, o]: [usize; 2]) {
-    assert_eq!((dbias.len(), dx.len()), (o, b * o), "add_bias_backward");
+    assert_eq!((dbias.len(), dx.len()), (o, area(b, o)), "add_bias_backward");
     let columns = if b * o < TASK { o.max(1) } else { COLUMNS };
     let dbias = Parts::new(dbias);
     engine.pool.run(o.div_ceil(columns), &|task| {

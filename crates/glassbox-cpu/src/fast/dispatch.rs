@@ -15,6 +15,7 @@ pub struct Simd(Isa);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Isa {
     Portable,
+    PortableWide,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
@@ -40,15 +41,22 @@ impl Simd {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if has_avx2 && is_x86_feature_detected!("avx512f") {
                 sets.push(Simd(Isa::Avx512));
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if has_avx2 {
                 sets.push(Simd(Isa::Avx2));
             }
         }
         sets.push(Simd(Isa::Portable));
         sets
+    }
+
+    /// Plain Rust with sixteen lanes, in the tiles of AVX-512: so that tests reach on every CPU what
+    /// is written for registers of that width. Never the best, and so not among the available.
+    pub fn portable_wide() -> Simd {
+        Simd(Isa::PortableWide)
     }
 
     /// The best instruction set of this CPU.
@@ -60,6 +68,7 @@ impl Simd {
     pub fn name(self) -> &'static str {
         match self.0 {
             Isa::Portable => "portable",
+            Isa::PortableWide => "portable, sixteen lanes",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -72,7 +81,9 @@ impl Simd {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             // SAFETY: plain Rust needs no special instructions.
-            Isa::Portable => unsafe { kernel.run::<Portable>() },
+            Isa::Portable => unsafe { kernel.run::<Portable<8>>() },
+            // SAFETY: as above.
+            Isa::PortableWide => unsafe { kernel.run::<Portable<16>>() },
             // SAFETY: a `Simd` is made only by `available`, which asked the CPU.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { run_avx2(kernel) },
@@ -93,7 +104,7 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 }
 
 /// # Safety
-/// The CPU must have AVX-512F.
+/// The CPU must have AVX-512F, and so AVX2 and FMA, which it implies.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {

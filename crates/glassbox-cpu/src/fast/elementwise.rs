@@ -5,6 +5,7 @@ use super::dispatch::Kernel;
 use super::each::{Elementwise, each};
 use super::pool::Parts;
 use super::vector::Vector;
+use crate::area;
 use crate::reference::elementwise::CHAINS;
 
 /// out = a + b
@@ -81,7 +82,7 @@ const SQUARE: usize = 32;
 
 /// out (n,m) = a (m,n) transposed
 pub fn transpose(engine: &Engine, out: &mut [f32], a: &[f32], [m, n]: [usize; 2]) {
-    assert_eq!((out.len(), a.len()), (m * n, m * n), "transpose");
+    assert_eq!((out.len(), a.len()), (area(m, n), area(m, n)), "transpose");
     let out = Parts::new(out);
     engine.pool.run(n.div_ceil(SQUARE), &|task| {
         let columns = task * SQUARE..n.min((task + 1) * SQUARE);

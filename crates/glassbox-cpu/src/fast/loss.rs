@@ -4,6 +4,7 @@ use super::Engine;
 use super::each::{Elementwise, each};
 use super::softmax::{Exponentials, by_rows, softmax};
 use super::vector::Vector;
+use crate::area;
 use crate::reference::loss::reduce;
 use crate::reference::{self, Reduction};
 
@@ -19,7 +20,7 @@ pub fn cross_entropy(
     [b, o]: [usize; 2],
     reduction: Reduction,
 ) -> f32 {
-    assert_eq!((logits.len(), labels.len()), (b * o, b), "cross_entropy");
+    assert_eq!((logits.len(), labels.len()), (area(b, o), b), "cross_entropy");
     // A row of the table is the exponentials of a row of logits, and then its loss.
     let mut table = vec![0.0; b * (o + 1)];
     by_rows(engine, &mut table, [b, o + 1], &|row_of_table, row| {

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::pool::Parts;
+use crate::area;
 use crate::reference;
 
 /// Every pixel's value, divided once.
@@ -23,7 +24,7 @@ const ROWS: usize = 16;
 /// # Panics
 /// If an index is out of range.
 pub fn gather(engine: &Engine, out: &mut [f32], pixels: &[u8], order: &[u32], i: usize) {
-    assert_eq!(out.len(), order.len() * i, "gather");
+    assert_eq!(out.len(), area(order.len(), i), "gather");
     let out = Parts::new(out);
     engine.pool.run(order.len().div_ceil(ROWS), &|task| {
         for row in task * ROWS..order.len().min((task + 1) * ROWS) {

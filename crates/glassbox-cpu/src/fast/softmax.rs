@@ -7,6 +7,7 @@ use super::dispatch::Kernel;
 use super::math;
 use super::pool::Parts;
 use super::vector::Vector;
+use crate::area;
 use crate::reference;
 
 /// Elements per task, about.
@@ -14,7 +15,7 @@ const TASK: usize = 1 << 12;
 
 /// out (b,o) = e^x / Σ e^x in each row
 pub fn softmax(engine: &Engine, out: &mut [f32], x: &[f32], [b, o]: [usize; 2]) {
-    assert_eq!((out.len(), x.len()), (b * o, b * o), "softmax");
+    assert_eq!((out.len(), x.len()), (area(b, o), area(b, o)), "softmax");
     by_rows(engine, out, [b, o], &|out, row| {
         engine.simd.run(Softmax { out, x: &x[row * o..][..o] });
     });
@@ -28,7 +29,11 @@ pub fn softmax_backward(
     y: &[f32],
     [b, o]: [usize; 2],
 ) {
-    assert_eq!((dx.len(), dy.len(), y.len()), (b * o, b * o, b * o), "softmax_backward");
+    assert_eq!(
+        (dx.len(), dy.len(), y.len()),
+        (area(b, o), area(b, o), area(b, o)),
+        "softmax_backward"
+    );
     by_rows(engine, dx, [b, o], &|dx, row| {
         let row = row * o..(row + 1) * o;
         reference::softmax_backward(dx, &dy[row.clone()], &y[row], [1, o]);
@@ -37,7 +42,7 @@ pub fn softmax_backward(
 
 /// out (b,o) = x − max − ln Σ e^(x − max) in each row
 pub fn log_softmax(engine: &Engine, out: &mut [f32], x: &[f32], [b, o]: [usize; 2]) {
-    assert_eq!((out.len(), x.len()), (b * o, b * o), "log_softmax");
+    assert_eq!((out.len(), x.len()), (area(b, o), area(b, o)), "log_softmax");
     by_rows(engine, out, [b, o], &|out, row| {
         let x = &x[row * o..][..o];
         let (max, sum) = engine.simd.run(Exponentials { out, x });
@@ -56,7 +61,11 @@ pub fn log_softmax_backward(
     y: &[f32],
     [b, o]: [usize; 2],
 ) {
-    assert_eq!((dx.len(), dy.len(), y.len()), (b * o, b * o, b * o), "log_softmax_backward");
+    assert_eq!(
+        (dx.len(), dy.len(), y.len()),
+        (area(b, o), area(b, o), area(b, o)),
+        "log_softmax_backward"
+    );
     by_rows(engine, dx, [b, o], &|dx, row| {
         let dy = &dy[row * o..][..o];
         math::exp(engine.simd, dx, &y[row * o..][..o]);

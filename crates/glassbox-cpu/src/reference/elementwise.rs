@@ -1,6 +1,7 @@
 //! Operations on all elements alike, the transpose, and the sum of squares.
 
 use super::Real;
+use crate::area;
 
 /// out = a + b
 pub fn add<F: Real>(out: &mut [F], a: &[F], b: &[F]) {
@@ -43,7 +44,7 @@ pub fn add_scaled<F: Real>(x: &mut [F], factor: F, y: &[F]) {
 
 /// out (n,m) = a (m,n) transposed
 pub fn transpose<F: Real>(out: &mut [F], a: &[F], [m, n]: [usize; 2]) {
-    assert_eq!((out.len(), a.len()), (m * n, m * n), "transpose");
+    assert_eq!((out.len(), a.len()), (area(m, n), area(m, n)), "transpose");
     for i in 0..m {
         for j in 0..n {
             out[j * m + i] = a[i * n + j];

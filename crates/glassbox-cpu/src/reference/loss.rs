@@ -2,6 +2,7 @@
 
 use super::Real;
 use super::softmax::{max_and_ln_sum, softmax};
+use crate::area;
 
 /// How the losses of a batch become one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub fn cross_entropy<F: Real>(
     [b, o]: [usize; 2],
     reduction: Reduction,
 ) -> F {
-    assert_eq!((logits.len(), labels.len()), (b * o, b), "cross_entropy");
+    assert_eq!((logits.len(), labels.len()), (area(b, o), b), "cross_entropy");
     let mut sum = F::ZERO;
     for (row, &label) in labels.iter().enumerate() {
         let x = &logits[row * o..][..o];

@@ -9,10 +9,11 @@
 //! infinite or NaN for good. Fast code computes an element that is not finite again, by [`chain`].
 
 use super::Real;
+use crate::area;
 
 /// out (m,n) = a (m,k) · b (k,n)
 pub fn matmul<F: Real>(out: &mut [F], a: &[F], b: &[F], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, m * k, k * n), "matmul");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(m, k), area(k, n)), "matmul");
     for i in 0..m {
         for j in 0..n {
             out[i * n + j] = chain((0..k).map(|p| (a[i * k + p], b[p * n + j])));
@@ -22,7 +23,7 @@ pub fn matmul<F: Real>(out: &mut [F], a: &[F], b: &[F], [m, k, n]: [usize; 3]) {
 
 /// out (m,n) = aᵀ · b, with a (k,m) and b (k,n)
 pub fn matmul_at<F: Real>(out: &mut [F], a: &[F], b: &[F], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, k * m, k * n), "matmul_at");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(k, m), area(k, n)), "matmul_at");
     for i in 0..m {
         for j in 0..n {
             out[i * n + j] = chain((0..k).map(|p| (a[p * m + i], b[p * n + j])));
@@ -32,7 +33,7 @@ pub fn matmul_at<F: Real>(out: &mut [F], a: &[F], b: &[F], [m, k, n]: [usize; 3]
 
 /// out (m,n) = a · bᵀ, with a (m,k) and b (n,k)
 pub fn matmul_bt<F: Real>(out: &mut [F], a: &[F], b: &[F], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, m * k, n * k), "matmul_bt");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(m, k), area(n, k)), "matmul_bt");
     for i in 0..m {
         for j in 0..n {
             out[i * n + j] = chain((0..k).map(|p| (a[i * k + p], b[j * k + p])));

@@ -81,8 +81,8 @@ pub fn adam<F: Real>(w: &mut [F], m: &mut [F], v: &mut [F], g: &[F], step: &Adam
     }
 }
 
-/// xᵗ by squaring.
-fn power(mut x: f64, mut t: u64) -> f64 {
+/// xᵗ by squaring: the standard library's power may round differently from machine to machine.
+pub fn power(mut x: f64, mut t: u64) -> f64 {
     let mut result = 1.0;
     while t > 0 {
         if t % 2 == 1 {

@@ -20,8 +20,6 @@ pub enum Purpose {
     Split = 4,
     /// The built-in `digits` data set.
     Digits = 5,
-    /// Changes made to images while training.
-    Augment = 6,
     /// Inputs made for tests and gradient checks.
     Test = 7,
 }

@@ -114,3 +114,20 @@ impl Real for f64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the chip or the build has no instruction for it, `mul_add` is a function of the
+    /// system, and systems have got it wrong: one rounding, not two, also among subnormals.
+    #[test]
+    fn a_fused_multiply_add_rounds_once() {
+        let x = 1.0 + 2f32.powi(-12);
+        assert_eq!(Real::mul_add(x, x, -(1.0 + 2f32.powi(-11))), 2f32.powi(-24));
+        let tiny = f32::from_bits(1);
+        assert_eq!(Real::mul_add(2f32.powi(-75), 2f32.powi(-75), tiny), tiny + tiny);
+        assert_eq!(Real::mul_add(2f32.powi(-80), 2f32.powi(-80), tiny), tiny);
+        assert_eq!(Real::mul_add(f32::MAX, 2.0, -f32::MAX), f32::MAX);
+    }
+}

@@ -4,10 +4,11 @@
 //! over the columns in ascending order.
 
 use super::Real;
+use crate::area;
 
 /// out (b,o) = e^x / Σ e^x in each row
 pub fn softmax<F: Real>(out: &mut [F], x: &[F], [b, o]: [usize; 2]) {
-    assert_eq!((out.len(), x.len()), (b * o, b * o), "softmax");
+    assert_eq!((out.len(), x.len()), (area(b, o), area(b, o)), "softmax");
     for row in 0..b {
         let (out, x) = (&mut out[row * o..][..o], &x[row * o..][..o]);
         let max = maximum(x);
@@ -24,7 +25,11 @@ pub fn softmax<F: Real>(out: &mut [F], x: &[F], [b, o]: [usize; 2]) {
 
 /// dx = y · (dy − Σ dy·y) in each row, where y (b,o) is the output of [`softmax`]
 pub fn softmax_backward<F: Real>(dx: &mut [F], dy: &[F], y: &[F], [b, o]: [usize; 2]) {
-    assert_eq!((dx.len(), dy.len(), y.len()), (b * o, b * o, b * o), "softmax_backward");
+    assert_eq!(
+        (dx.len(), dy.len(), y.len()),
+        (area(b, o), area(b, o), area(b, o)),
+        "softmax_backward"
+    );
     for row in 0..b {
         let start = row * o;
         let mut dot = F::ZERO;
@@ -39,7 +44,7 @@ pub fn softmax_backward<F: Real>(dx: &mut [F], dy: &[F], y: &[F], [b, o]: [usize
 
 /// out (b,o) = x − max − ln Σ e^(x − max) in each row
 pub fn log_softmax<F: Real>(out: &mut [F], x: &[F], [b, o]: [usize; 2]) {
-    assert_eq!((out.len(), x.len()), (b * o, b * o), "log_softmax");
+    assert_eq!((out.len(), x.len()), (area(b, o), area(b, o)), "log_softmax");
     for row in 0..b {
         let (out, x) = (&mut out[row * o..][..o], &x[row * o..][..o]);
         let (max, ln_sum) = max_and_ln_sum(x);
@@ -51,7 +56,11 @@ pub fn log_softmax<F: Real>(out: &mut [F], x: &[F], [b, o]: [usize; 2]) {
 
 /// dx = dy − e^y · Σ dy in each row, where y (b,o) is the output of [`log_softmax`]
 pub fn log_softmax_backward<F: Real>(dx: &mut [F], dy: &[F], y: &[F], [b, o]: [usize; 2]) {
-    assert_eq!((dx.len(), dy.len(), y.len()), (b * o, b * o, b * o), "log_softmax_backward");
+    assert_eq!(
+        (dx.len(), dy.len(), y.len()),
+        (area(b, o), area(b, o), area(b, o)),
+        "log_softmax_backward"
+    );
     for row in 0..b {
         let start = row * o;
         let mut sum = F::ZERO;

@@ -4,6 +4,7 @@ use super::Device;
 use crate::error::{Error, Result};
 use glassbox_cpu::fast::{Engine, Simd};
 use serde::{Deserialize, Serialize};
+use std::env::VarError;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -53,7 +54,15 @@ impl Device {
                 reason: error.to_string(),
                 hint: "unset it to take the best".to_string(),
             })?,
-            Err(_) => Simd::best(),
+            Err(VarError::NotPresent) => Simd::best(),
+            Err(VarError::NotUnicode(name)) => {
+                return Err(Error::Setting {
+                    setting: "GLASSBOX_SIMD",
+                    value: name.to_string_lossy().into_owned(),
+                    reason: "it is no text".to_string(),
+                    hint: "unset it to take the best".to_string(),
+                });
+            }
         };
         let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let threads = threads.unwrap_or_else(cores);

@@ -27,7 +27,8 @@ impl EventLog {
     pub fn resume(folder: &Path, step: u64) -> Result<EventLog> {
         let path = folder.join(EventLog::FILE);
         let text = fs::read(&path).unwrap_or_default();
-        let lines = text.split_inclusive(|&byte| byte == b'\n').take_while(|line| {
+        // A line that cannot be read was cut off by a kill, and is dropped alone.
+        let lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| {
             let event = serde_json::from_slice::<Event>(line);
             line.ends_with(b"\n") && event.is_ok_and(|event| happened_by(&event, step))
         });
@@ -60,7 +61,6 @@ fn happened_by(event: &Event, step: u64) -> bool {
         Event::Started { step: at, .. } | Event::Step { step: at, .. } => *at <= step,
         Event::Checkpoint { step: at, .. } => *at <= step,
         Event::Epoch(epoch) => epoch.step <= step,
-        Event::Warning { .. } => true,
         Event::Finished { .. } => false,
     }
 }

@@ -86,12 +86,14 @@ const BEST: &str = "best.";
 
 impl Trainer {
     /// Writes a checkpoint, if there is a folder.
-    pub(super) fn checkpoint(&self, sink: &mut dyn Sink) -> Result<()> {
+    pub(super) fn checkpoint(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        self.check_finite()?;
         let Some(folder) = &self.folder else { return Ok(()) };
         let step = self.progress.step;
         let checkpoint = Checkpoint::new(self.arrays(), &self.progress_on_disk())?;
         let path = checkpoint::save(folder, step, &checkpoint)?;
         checkpoint::prune(folder, KEEP)?;
+        self.saved = Some(step);
         sink.event(&Event::Checkpoint { step, path: path.display().to_string() })
     }
 
@@ -103,6 +105,7 @@ impl Trainer {
         let skipped = skipped.map(|(path, why)| format!("{}: {why}", path.display())).collect();
         if let Some(found) = latest.found {
             self.progress = found.checkpoint.state(&found.path)?;
+            self.saved = Some(found.step);
             self.restore(&found.checkpoint.arrays).map_err(|error| match error {
                 Error::Parameters { network, expected, found: other, .. } => {
                     Error::Parameters { path: Some(found.path), network, expected, found: other }

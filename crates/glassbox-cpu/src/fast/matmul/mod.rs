@@ -15,23 +15,24 @@ mod tile;
 
 use super::Engine;
 use super::pool::Parts;
+use crate::area;
 use crate::reference::matmul::chain;
 
 /// out (m,n) = a (m,k) · b (k,n)
 pub fn matmul(engine: &Engine, out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, m * k, k * n), "matmul");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(m, k), area(k, n)), "matmul");
     product(engine, out, a, b, [m, k, n], [k, 1], [n, 1]);
 }
 
 /// out (m,n) = aᵀ · b, with a (k,m) and b (k,n)
 pub fn matmul_at(engine: &Engine, out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, k * m, k * n), "matmul_at");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(k, m), area(k, n)), "matmul_at");
     product(engine, out, a, b, [m, k, n], [1, m], [n, 1]);
 }
 
 /// out (m,n) = a · bᵀ, with a (m,k) and b (n,k)
 pub fn matmul_bt(engine: &Engine, out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
-    assert_eq!((out.len(), a.len(), b.len()), (m * n, m * k, n * k), "matmul_bt");
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(m, k), area(n, k)), "matmul_bt");
     product(engine, out, a, b, [m, k, n], [k, 1], [1, k]);
 }
 

@@ -91,14 +91,11 @@ unsafe fn by_rows<V: Vector, const C: usize, const TAIL: bool, const PADDED: boo
 }
 
 impl Tile {
-    /// The tile `rows` further down.
+    /// The tile `rows` further down, where there may be nothing left.
     #[inline(always)]
-    unsafe fn below(mut self, rows: usize) -> Tile {
-        // SAFETY: the caller computes rows there, so the addresses exist.
-        unsafe {
-            self.a = self.a.add(rows * self.a_strides[0]);
-            self.out = self.out.add(rows * self.out_row);
-        }
+    fn below(mut self, rows: usize) -> Tile {
+        self.a = self.a.wrapping_add(rows * self.a_strides[0]);
+        self.out = self.out.wrapping_add(rows * self.out_row);
         self
     }
 }

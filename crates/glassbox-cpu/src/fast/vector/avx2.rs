@@ -120,22 +120,22 @@ impl Vector for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn shift_left<const N: u32>(self) -> Self {
+    unsafe fn shift_left<const BY: u32>(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {
             Avx2(_mm256_castsi256_ps(_mm256_sllv_epi32(
                 _mm256_castps_si256(self.0),
-                _mm256_set1_epi32(N as i32),
+                _mm256_set1_epi32(BY as i32),
             )))
         }
     }
     #[inline(always)]
-    unsafe fn shift_right<const N: u32>(self) -> Self {
+    unsafe fn shift_right<const BY: u32>(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {
             Avx2(_mm256_castsi256_ps(_mm256_srlv_epi32(
                 _mm256_castps_si256(self.0),
-                _mm256_set1_epi32(N as i32),
+                _mm256_set1_epi32(BY as i32),
             )))
         }
     }

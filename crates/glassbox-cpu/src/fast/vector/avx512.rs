@@ -128,22 +128,22 @@ impl Vector for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn shift_left<const N: u32>(self) -> Self {
+    unsafe fn shift_left<const BY: u32>(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {
             Avx512(_mm512_castsi512_ps(_mm512_sllv_epi32(
                 _mm512_castps_si512(self.0),
-                _mm512_set1_epi32(N as i32),
+                _mm512_set1_epi32(BY as i32),
             )))
         }
     }
     #[inline(always)]
-    unsafe fn shift_right<const N: u32>(self) -> Self {
+    unsafe fn shift_right<const BY: u32>(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {
             Avx512(_mm512_castsi512_ps(_mm512_srlv_epi32(
                 _mm512_castps_si512(self.0),
-                _mm512_set1_epi32(N as i32),
+                _mm512_set1_epi32(BY as i32),
             )))
         }
     }

@@ -104,10 +104,10 @@ pub(crate) trait Vector: Copy {
     unsafe fn xor(self, b: Self) -> Self;
     /// The bits as unsigned integers, difference modulo 2³².
     unsafe fn sub_bits(self, b: Self) -> Self;
-    /// The bits shifted left by `N` places.
-    unsafe fn shift_left<const N: u32>(self) -> Self;
-    /// The bits shifted right by `N` places, zeros entering.
-    unsafe fn shift_right<const N: u32>(self) -> Self;
+    /// The bits shifted left by `BY` places.
+    unsafe fn shift_left<const BY: u32>(self) -> Self;
+    /// The bits shifted right by `BY` places, zeros entering.
+    unsafe fn shift_right<const BY: u32>(self) -> Self;
     /// The bits, as a signed integer, converted to the nearest `f32`.
     unsafe fn bits_to_float(self) -> Self;
 }

@@ -5,12 +5,12 @@
 
 use super::Vector;
 
-/// Eight lanes.
+/// `N` lanes: eight in use, and sixteen so that tests can try what is written for AVX-512 anywhere.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
-pub(crate) struct Portable([f32; 8]);
+pub(crate) struct Portable<const N: usize>([f32; N]);
 
-impl Portable {
+impl<const N: usize> Portable<N> {
     #[inline(always)]
     fn zip(self, b: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         Portable(std::array::from_fn(|l| f(self.0[l], b.0[l])))
@@ -27,18 +27,18 @@ impl Portable {
     }
 }
 
-impl Vector for Portable {
-    const LANES: usize = 8;
-    type Mask = [bool; 8];
+impl<const N: usize> Vector for Portable<N> {
+    const LANES: usize = N;
+    type Mask = [bool; N];
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
-        Portable([x; 8])
+        Portable([x; N])
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
-        // SAFETY: the caller promises eight readable numbers.
-        Portable(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
+        // SAFETY: the caller promises N readable numbers.
+        Portable(unsafe { p.cast::<[f32; N]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_part(p: *const f32, n: usize) -> Self {
@@ -47,8 +47,8 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
-        // SAFETY: the caller promises eight writable numbers.
-        unsafe { p.cast::<[f32; 8]>().write_unaligned(self.0) }
+        // SAFETY: the caller promises N writable numbers.
+        unsafe { p.cast::<[f32; N]>().write_unaligned(self.0) }
     }
     #[inline(always)]
     unsafe fn store_part(self, p: *mut f32, n: usize) {
@@ -84,15 +84,15 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn lt(self, b: Self) -> [bool; 8] {
+    unsafe fn lt(self, b: Self) -> [bool; N] {
         std::array::from_fn(|l| self.0[l] < b.0[l])
     }
     #[inline(always)]
-    unsafe fn eq(self, b: Self) -> [bool; 8] {
+    unsafe fn eq(self, b: Self) -> [bool; N] {
         std::array::from_fn(|l| self.0[l] == b.0[l])
     }
     #[inline(always)]
-    unsafe fn select(mask: [bool; 8], yes: Self, no: Self) -> Self {
+    unsafe fn select(mask: [bool; N], yes: Self, no: Self) -> Self {
         Portable(std::array::from_fn(|l| if mask[l] { yes.0[l] } else { no.0[l] }))
     }
 
@@ -113,12 +113,12 @@ impl Vector for Portable {
         self.zip_bits(b, u32::wrapping_sub)
     }
     #[inline(always)]
-    unsafe fn shift_left<const N: u32>(self) -> Self {
-        self.map_bits(|a| a << N)
+    unsafe fn shift_left<const BY: u32>(self) -> Self {
+        self.map_bits(|a| a << BY)
     }
     #[inline(always)]
-    unsafe fn shift_right<const N: u32>(self) -> Self {
-        self.map_bits(|a| a >> N)
+    unsafe fn shift_right<const BY: u32>(self) -> Self {
+        self.map_bits(|a| a >> BY)
     }
     #[inline(always)]
     unsafe fn bits_to_float(self) -> Self {
