@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::Eval;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::train::load_options;
 use glassbox::data::{DataName, load};
 use glassbox::{Device, RunRecord, Samples, evaluate};
@@ -17,6 +17,12 @@ pub fn run(arguments: Eval) -> Result<(), Failure> {
     let name = data.test.name.clone();
     let samples = Samples::new(data.test)?;
     let found = evaluate(&mut network, &device, &samples)?;
+    if !found.loss.is_finite() {
+        let loss = found.loss;
+        note(format!(
+            "warning: the loss is {loss}: the model holds infinities or NaN, or makes them"
+        ));
+    }
     let interval = found.confusion.accuracy_interval();
     let (low, high) = (interval.low, interval.high);
     let scores = found.confusion.macro_scores();

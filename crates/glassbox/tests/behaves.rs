@@ -108,7 +108,8 @@ fn validation_samples_are_drawn_from_the_seed_and_are_not_trained_on() {
     };
     let mut parts = [images(&training), images(&validation)].concat();
     let mut whole = images(&all);
-    (parts.sort(), whole.sort());
+    parts.sort();
+    whole.sort();
     assert_eq!(parts, whole);
 }
 
