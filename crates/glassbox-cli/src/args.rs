@@ -141,7 +141,7 @@ pub struct Eval {
 pub struct Predict {
     /// A run's folder, or a .safetensors file
     pub model: PathBuf,
-    /// PNG files: 28×28 as they are, others are prepared as MNIST's digits were
+    /// PNG files: 28×28 light on dark as they are, others are prepared as MNIST's digits were
     pub images: Vec<PathBuf>,
     /// Take test images of a data set instead: mnist, fashion, kmnist, digits, a folder
     #[arg(long, value_name = "NAME|DIR", conflicts_with = "images")]
@@ -149,8 +149,8 @@ pub struct Predict {
     /// Where the files of a named data set lie
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which test images, counted from 0
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 1, 2])]
+    /// Which test images, counted from 0, joined by commas as in 0,1,2
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 1, 2], conflicts_with = "images")]
     pub rows: Vec<usize>,
     /// The network, for files that do not name it
     #[arg(long = "model", value_name = "TEXT")]
@@ -241,7 +241,7 @@ pub struct Xor {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Train 60 seeds of every width and activation, and count
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["width", "seed"])]
     pub survey: bool,
 }
 

@@ -9,6 +9,10 @@ use glassbox::{Init, Loss, Network, Targets, Tensor, check_gradients};
 pub fn run(arguments: CheckGradients) -> Result<(), Failure> {
     let network = Network::new(&arguments.model, Init::Xavier, arguments.seed)?;
     let (inputs, classes) = (network.input_width(), network.output_width() as u32);
+    if arguments.elements == 0 {
+        let message = "--elements must be at least 1 (hint: 64 is enough)";
+        return Err(Failure::Usage(message.to_string()));
+    }
     if arguments.batch == 0 || arguments.batch.saturating_mul(inputs) > 1 << 26 {
         let message = "--batch must be at least 1 and fit in memory (hint: 4 is enough)";
         return Err(Failure::Usage(message.to_string()));

@@ -19,7 +19,8 @@ pub struct Grey {
 pub fn read_png(path: &Path) -> Result<Grey, String> {
     let fail =
         |reason: String| format!("{}: {reason} (hint: PNG images can be read)", path.display());
-    let file = File::open(path).map_err(|error| fail(error.to_string()))?;
+    let file = File::open(path)
+        .map_err(|error| format!("{}: {error} (hint: check the spelling)", path.display()))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(|error| fail(error.to_string()))?;

@@ -5,12 +5,10 @@ use crate::args::{OptimizerName, Recipe, Train};
 use crate::live::Live;
 use crate::output::{note, say};
 use glassbox::data::{DataPair, LoadOptions, load};
-use glassbox::{
-    Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Schedule, Settings, Sink,
-};
+use glassbox::{Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Settings, Sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     let stop = stop_on_interrupt();
@@ -52,20 +50,42 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
 /// A flag that the first Ctrl-C sets; the second ends the process at once.
 fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Without a handler an interrupt ends the process, and the last checkpoint is there all the same.
-    _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
+    let ignored = ignored_signals();
+    for signal in SIGNALS.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
+        // Without a handler a signal ends the process, and the last checkpoint is there all the same.
+        _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+        _ = signal_hook::flag::register(signal, Arc::clone(&stop));
+    }
     stop
+}
+
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    [SIGHUP, SIGINT, SIGTERM]
+};
+
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+
+/// The signals that whoever started this process wants ignored, as nohup does: bit n - 1 for signal
+/// n. Only Linux tells.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn create(arguments: &Train, device: Device, plan: Box<dyn Plan>) -> Result<Run, Failure> {
     let data = find_data(arguments)?;
     let settings = settings(arguments, Some(&data))?;
-    let folder = arguments.out.clone().unwrap_or_else(|| next_folder(&data.train.name));
+    if let Some(warning) = classes_without_images(&data) {
+        note(warning);
+    }
+    let folder = match &arguments.out {
+        Some(folder) => folder.clone(),
+        None => next_folder(&data.train.name)?,
+    };
     Ok(Run::create(&folder, settings, data, device, plan)?)
 }
 
@@ -85,8 +105,7 @@ fn resume(
     }
     let epochs = arguments.epochs.unwrap_or(record.settings.epochs);
     let schedule = &record.settings.schedule;
-    let depends = !matches!(schedule, Schedule::Constant | Schedule::Step { .. });
-    if epochs != record.settings.epochs && depends {
+    if epochs != record.settings.epochs && record.settings.schedule_depends_on_epochs() {
         let message = format!(
             "the schedule {schedule} is laid out over all {} epochs, so their number cannot change \
              midway (hint: start a new run, or train with --schedule constant)",
@@ -118,10 +137,14 @@ fn find_data(arguments: &Train) -> Result<DataPair, Failure> {
     }
     match load("mnist", &load_options(directory, false)) {
         Ok(data) => Ok(data),
-        Err(glassbox::data::DataError::NotAtHand(_)) => {
-            note(
-                "MNIST is not at hand: training on the built-in synthetic digits (hint: `glassbox data get mnist` fetches it)",
-            );
+        Err(glassbox::data::DataError::NotAtHand(absent)) => {
+            let named = absent.looked.iter().find(|looked| looked.why == "no such folder");
+            let why = named.map(|looked| format!(" ({}: {})", looked.place, looked.why));
+            note(format!(
+                "MNIST is not at hand{}: training on the built-in synthetic digits (hint: `glassbox \
+                 data get mnist` fetches it)",
+                why.unwrap_or_default()
+            ));
             Ok(load("digits", &load_options(None, false))?)
         }
         Err(error) => Err(error.into()),
@@ -184,15 +207,42 @@ fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure>
     })
 }
 
+/// A warning if classes have no image to learn from: one wrong label widens a network.
+fn classes_without_images(data: &DataPair) -> Option<String> {
+    let train = &data.train;
+    let largest = train.labels.iter().chain(&data.test.labels).max()?;
+    let empty = (0..=*largest).filter(|class| !train.labels.contains(class)).count();
+    (empty > 0).then(|| {
+        format!(
+            "warning: {empty} of {} classes have no training image, the largest label is {largest} \
+             (hint: is a label wrong?)",
+            usize::from(*largest) + 1
+        )
+    })
+}
+
 /// The first free folder of its kind: runs/mnist-1, runs/mnist-2, …
-fn next_folder(data: &str) -> PathBuf {
+fn next_folder(data: &str) -> Result<PathBuf, Failure> {
     let name: String = data
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
     let name = name.trim_matches('-');
-    let folders = (1..).map(|number| PathBuf::from(format!("runs/{name}-{number}")));
-    folders.into_iter().find(|folder| !folder.exists()).expect("some number is free")
+    let fail = |path: &Path, error: std::io::Error| {
+        Failure::Other(format!("{}: {error} (hint: name a folder with --out)", path.display()))
+    };
+    let runs = Path::new("runs");
+    std::fs::create_dir_all(runs).map_err(|error| fail(runs, error))?;
+    for number in 1u32.. {
+        let folder = runs.join(format!("{name}-{number}"));
+        // Making it takes it: of two runs that begin at once only one can.
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(fail(&folder, error)),
+        }
+    }
+    unreachable!("some number is free")
 }
 
 /// What a run came to, and what to do next.

@@ -106,20 +106,73 @@ fn a_damaged_newest_checkpoint_is_passed_over() {
     });
 }
 
+/// The bytes of every file of a run that a reader would miss.
+fn contents(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let kept = |file: &PathBuf| file.file_name().is_some_and(|name| name != "run.lock");
+    let mut all: Vec<_> = files(run).into_iter().filter(kept).collect();
+    all.sort();
+    all.into_iter().map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
+}
+
 #[test]
-fn no_sound_checkpoint_is_left() {
-    let (home, part, expected) = stopped_run();
-    for file in files(&part.join("checkpoints")) {
-        let good = fs::read(&file).unwrap();
-        fs::write(&file, &good[..good.len() / 2]).unwrap();
+fn a_run_without_a_sound_checkpoint_is_refused_and_left_as_it_is() {
+    let (home, part, _) = stopped_run();
+    let sound = home.path().join("sound");
+    copy(&part, &sound);
+    let checkpoints = files(&part.join("checkpoints"));
+    let good = fs::read(&checkpoints[0]).unwrap();
+    for (what, bytes) in damages(&good) {
+        checkpoints.iter().for_each(|file| fs::write(file, &bytes).unwrap());
+        let before = contents(&part);
+        let outcome = glassbox(home.path(), &RESUME).hints(&[1]);
+        assert!(outcome.stderr.contains("no checkpoint is sound"), "{what}: {outcome:?}");
+        assert!(outcome.stderr.contains("expected"), "{what}: {outcome:?}");
+        assert!(contents(&part) == before, "{what}: the refusal changed the run");
     }
-    let outcome = glassbox(home.path(), &RESUME);
-    // It may refuse, or begin again and say so; it must not end with anything else.
-    if outcome.code == Some(0) {
-        assert_eq!(outcome.json()["model_sha256"], expected);
-        assert!(outcome.stderr.contains("passed over"), "{outcome:?}");
-    } else {
-        outcome.hints(&[1]);
+    // A finished model is not trained over because its checkpoints are gone.
+    fs::remove_dir_all(part.join("checkpoints")).unwrap();
+    let before = contents(&part);
+    let outcome = glassbox(home.path(), &RESUME).hints(&[1]);
+    assert!(outcome.stderr.contains("no checkpoint to go on from"), "{outcome:?}");
+    assert!(contents(&part) == before);
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_is_refused() {
+    let (home, part, _) = stopped_run();
+    let toml = part.join("run.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    let seed = text.lines().find(|line| line.starts_with("seed = ")).unwrap();
+    fs::write(&toml, text.replace(seed, "seed = 77")).unwrap();
+    let before = contents(&part);
+    let outcome = glassbox(home.path(), &RESUME).hints(&[1]);
+    assert!(outcome.stderr.contains("other settings"), "{outcome:?}");
+    assert!(outcome.stderr.contains("seed: 77"), "{outcome:?}");
+    assert!(contents(&part) == before, "the refusal changed the run");
+}
+
+#[test]
+fn a_run_is_not_asked_to_end_before_where_it_is() {
+    let (home, part, _) = stopped_run();
+    let before = contents(&part);
+    let words = ["train", "--resume", "part", "--json", "--max-steps", "1"];
+    let outcome = glassbox(home.path(), &words).hints(&[1]);
+    assert!(outcome.stderr.contains("already made"), "{outcome:?}");
+    assert!(contents(&part) == before, "the refusal changed the run");
+}
+
+#[test]
+fn numbers_that_no_file_can_hold_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    for (flag, value) in [
+        ("--batch", "9223372036854775808"),
+        ("--batch", "18446744073709551615"),
+        ("--max-steps", "18446744073709551615"),
+        ("--seed", "18446744073709551615"),
+    ] {
+        let arguments = ["train", "--data", "digits", "--out", "big", flag, value];
+        glassbox(home.path(), &arguments).hints(&[2]);
+        assert!(!home.path().join("big").join("run.toml").exists());
     }
 }
 

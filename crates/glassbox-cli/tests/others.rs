@@ -158,7 +158,11 @@ fn check_gradients_finds_them_right() {
     let words = ["check-gradients", "--model", "6-5-tanh-3", "--reduction", "sum"];
     let text = glassbox(folder.path(), &words).ok().stdout;
     assert!(text.contains("right") && text.contains("worst element"), "{text}");
+    // Slopes so small that the rounding of the loss hides them at a small step.
+    let wide = ["check-gradients", "--model", "20-30000-4", "--elements", "16"];
+    glassbox(folder.path(), &wide).ok();
     glassbox(folder.path(), &["check-gradients", "--batch", "0"]).hints(&[2]);
+    glassbox(folder.path(), &["check-gradients", "--elements", "0"]).hints(&[2]);
     glassbox(folder.path(), &["check-gradients", "--model", "rubbish"]).hints(&[2]);
 }
 
@@ -229,6 +233,34 @@ fn xor_is_solved_and_surveyed() {
     assert!(narrow.len() == 5 && narrow[1..].iter().all(|&solved| solved <= 60), "{survey}");
     assert!(narrow[1] < 50, "at width 2 a relu often fails: {survey}");
     assert!(wide[1] >= 57, "at width 16 it hardly does: {survey}");
+}
+
+#[test]
+fn a_wrong_label_is_noticed() {
+    let folder = folder();
+    for (half, labels) in [("train", [0, 1, 2, 77]), ("t10k", [0, 1, 2, 1])] {
+        let path = |kind: &str| folder.path().join(format!("{half}-{kind}-ubyte"));
+        common::idx(&path("images-idx3"), &[4, 2, 2], &[9; 16]);
+        common::idx(&path("labels-idx1"), &[4], &labels);
+    }
+    let words = ["train", "--data", ".", "--epochs", "1", "--model", "4-3-relu-78"];
+    let outcome = glassbox(folder.path(), &words).ok();
+    assert!(outcome.stderr.contains("74 of 78 classes have no training image"), "{outcome:?}");
+}
+
+#[test]
+fn words_that_exclude_each_other() {
+    let folder = folder();
+    for words in [
+        &["predict", "run", "--rows", "1", "picture.png"][..],
+        &["predict", "run", "--data", "digits", "picture.png"],
+        &["xor", "--survey", "--width", "3"],
+        &["xor", "--survey", "--seed", "3"],
+    ] {
+        let outcome = glassbox(folder.path(), words);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains("cannot be used with"), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -147,8 +147,9 @@ impl Check<'_> {
     }
 
     /// The slope of the loss along one element, to fourth order in the step (Richardson); `None` at
-    /// a kink. An estimate that is not what `expected` says is believed if two steps agree on it. If
-    /// they do not, there may be a kink between, and ever smaller steps are tried to pass it by.
+    /// a kink. An estimate that is not what `expected` says is believed if two steps agree on it, and
+    /// no other step says better: a larger one, for a small slope drowns in the rounding of the loss,
+    /// or smaller ones, which may pass a kink by.
     fn difference(
         &mut self,
         position: usize,
@@ -158,18 +159,20 @@ impl Check<'_> {
         let mut slope = |h: f64| -> Result<f64> {
             Ok((self.loss(position, index, h)? - self.loss(position, index, -h)?) / (2.0 * h))
         };
-        let mut h = STEP;
-        for _ in 0..4 {
+        let mut believed: Option<f64> = None;
+        for h in [STEP, 8.0 * STEP, STEP / 8.0, STEP / 64.0, STEP / 512.0] {
             let (wide, narrow) = (slope(h)?, slope(h / 2.0)?);
             let best = (4.0 * narrow - wide) / 3.0;
-            // A smooth loss differs by h² between the two; a kink makes a difference that stays.
-            let agree = (wide - narrow).abs() <= 1e-6 * (wide.abs() + narrow.abs());
-            if agree || expected.error(best) <= TOLERANCE {
+            if expected.error(best) <= TOLERANCE {
                 return Ok(Some(best));
             }
-            h /= 8.0;
+            // A smooth loss differs by h² between the two; a kink makes a difference that stays.
+            let agree = (wide - narrow).abs() <= 1e-6 * (wide.abs() + narrow.abs());
+            if agree && believed.is_none_or(|other| expected.error(best) < expected.error(other)) {
+                believed = Some(best);
+            }
         }
-        Ok(None)
+        Ok(believed)
     }
 }
 

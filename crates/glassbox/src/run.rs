@@ -86,13 +86,19 @@ impl Run {
         if begun != now {
             notes.push(format!("begun with Glassbox {begun}, this is {now}: the bits may differ"));
         }
-        if checkpoints.is_dir() {
-            let (step, skipped) = trainer.resume(&checkpoints)?;
-            notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
+        let (step, skipped) =
+            if checkpoints.is_dir() { trainer.resume(&checkpoints)? } else { (0, Vec::new()) };
+        notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
+        if step > 0 {
             notes.push(format!("resumed at step {step}"));
+        } else if folder.join(MODEL).exists() {
+            let reason = "the run has a model and no checkpoint to go on from".to_string();
+            let hint = "begin again with another --out; the model is untouched".to_string();
+            return Err(Error::Run { path: folder.to_path_buf(), reason, hint });
         } else {
             notes.push("no checkpoint yet: from the beginning".to_string());
         }
+        check_not_over(folder, &record.settings, &trainer)?;
         let log = EventLog::resume(folder, trainer.progress().step)?;
         let folder = folder.to_path_buf();
         record.write(&folder)?;
@@ -178,11 +184,28 @@ pub fn load_model(path: &Path, text: Option<&str>) -> Result<Network> {
     let mut network = Network::new(text, crate::init::Init::Zero, 0)?;
     network.load_state(&file.arrays).map_err(|error| match error {
         Error::Parameters { network, expected, found, .. } => {
-            Error::Parameters { path: Some(path), network, expected, found }
+            Error::Parameters { path: Some(path.clone()), network, expected, found }
         }
         other => other,
     })?;
+    if let Some(name) = network.first_not_finite() {
+        let reason = format!("its parameter {name} holds infinities or NaN");
+        let hint = "training diverged; train again with a smaller rate".to_string();
+        return Err(Error::Run { path, reason, hint });
+    }
     Ok(network)
+}
+
+/// An error if a run is asked to end before where it is.
+fn check_not_over(folder: &Path, settings: &Settings, trainer: &Trainer) -> Result<()> {
+    let progress = trainer.progress();
+    let (step, epoch) = (progress.step, progress.epoch);
+    if settings.max_steps.is_none_or(|most| step <= most) && epoch <= settings.epochs {
+        return Ok(());
+    }
+    let reason = format!("it has already made {step} steps and {epoch} epochs");
+    let hint = "give larger --max-steps or --epochs, or leave them out".to_string();
+    Err(Error::Run { path: folder.to_path_buf(), reason, hint })
 }
 
 /// The folder, made if need be, and locked.
@@ -194,6 +217,10 @@ fn lock(folder: &Path) -> Result<File> {
         hint: hint.to_string(),
     };
     let writable = "choose a folder that can be written with --out";
+    if folder.is_file() {
+        let (path, reason) = (folder.to_path_buf(), "it is a file, a run is a folder".to_string());
+        return Err(Error::Run { path, reason, hint: writable.to_string() });
+    }
     fs::create_dir_all(folder).map_err(|error| fail(error.to_string(), writable))?;
     let file = File::create(&path).map_err(|error| fail(error.to_string(), writable))?;
     match file.try_lock() {

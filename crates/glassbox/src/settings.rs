@@ -99,6 +99,11 @@ impl Settings {
         Loss::CrossEntropy(self.reduction)
     }
 
+    /// Whether the rate of a step depends on how many epochs there are.
+    pub fn schedule_depends_on_epochs(&self) -> bool {
+        !matches!(self.schedule, Schedule::Constant | Schedule::Step { .. })
+    }
+
     /// An error that names the first setting that cannot be.
     pub fn check(&self) -> Result<()> {
         let ok = |is_fit: bool, setting, value: String, reason: &str, hint: &str| {
@@ -115,6 +120,12 @@ impl Settings {
         ok(self.epochs > 0, "--epochs", epochs, "training needs one", "use --epochs 1")?;
         let is_fit = i64::try_from(self.seed).is_ok();
         ok(is_fit, "--seed", self.seed.to_string(), "it is at most 2^63 - 1", "0 is usual")?;
+        // Files hold whole numbers up to this.
+        let is_fit = i64::try_from(self.batch).is_ok();
+        ok(is_fit, "--batch", self.batch.to_string(), "it is at most 2^63 - 1", "64 is usual")?;
+        let most = self.max_steps.unwrap_or(1);
+        let is_fit = i64::try_from(most).is_ok();
+        ok(is_fit, "--max-steps", most.to_string(), "it is at most 2^63 - 1", "leave it out")?;
         let steps = self.max_steps != Some(0);
         ok(steps, "--max-steps", "0".to_string(), "training needs a step", "leave it out")?;
         let rate = "a learning rate is a positive number";
@@ -131,6 +142,12 @@ impl Settings {
         ok(is_fit, "--patience", "0".to_string(), "it would stop at once", "3 is usual")?;
         let patience = self.patience.is_none() || share > 0.0;
         let reason = "early stopping needs validation samples";
-        ok(patience, "--patience", format!("{:?}", self.patience), reason, "add --validation 0.1")
+        ok(
+            patience,
+            "--patience",
+            self.patience.unwrap_or_default().to_string(),
+            reason,
+            "add --validation 0.1",
+        )
     }
 }

@@ -10,20 +10,24 @@ pub const SIDE: usize = 28;
 /// The side that the digit is fitted into.
 const FIT: usize = 20;
 
+/// Paper that is lighter than this has dark ink on it.
+const LIGHT: u8 = 127;
+
 /// Ink fainter than this share of the strongest is paper.
 const FAINT: u32 = 8;
 
 /// A prepared image of `SIDE` · `SIDE` bytes, from a grey one of `width` · `height`. An image that
-/// has this size already is taken as it is.
+/// has this size already and is light on dark is taken as it is.
 ///
 /// # Panics
 /// If there are other than `width` · `height` pixels.
 pub fn prepare(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     assert_eq!(pixels.len(), width * height, "an image has width times height pixels");
-    if (width, height) == (SIDE, SIDE) {
+    let paper = paper(pixels, width, height);
+    if (width, height) == (SIDE, SIDE) && paper <= LIGHT {
         return pixels.to_vec();
     }
-    let ink = light_on_dark(pixels, width, height);
+    let ink = light_on_dark(pixels, paper);
     let Some([top, bottom, left, right]) = bounds(&ink, width) else {
         return vec![0; SIDE * SIDE];
     };
@@ -42,9 +46,9 @@ pub fn prepare(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     centred(&small, wide)
 }
 
-/// The ink alone, as strong as can be: what differs from the border, which is paper. Photographs and
-/// drawings are dark on light, and their paper is seldom white.
-fn light_on_dark(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+/// The shade of the paper, which the border is: photographs and drawings are dark on light, and
+/// their paper is seldom white.
+fn paper(pixels: &[u8], width: usize, height: usize) -> u8 {
     let is_border = |index: &usize| {
         let (row, column) = (index / width, index % width);
         row == 0 || column == 0 || row + 1 == height || column + 1 == width
@@ -54,10 +58,13 @@ fn light_on_dark(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
         sum += usize::from(pixels[index]);
         count += 1;
     }
-    let paper = sum.checked_div(count).unwrap_or(0) as u8;
-    let is_light = paper > 127;
+    sum.checked_div(count).unwrap_or(0) as u8
+}
+
+/// The ink alone, as strong as can be: what differs from the paper.
+fn light_on_dark(pixels: &[u8], paper: u8) -> Vec<u8> {
     let ink = |&pixel: &u8| {
-        if is_light { paper.saturating_sub(pixel) } else { pixel.saturating_sub(paper) }
+        if paper > LIGHT { paper.saturating_sub(pixel) } else { pixel.saturating_sub(paper) }
     };
     let strongest = pixels.iter().map(ink).max().unwrap_or(0).max(1);
     let stretched = |pixel| (u32::from(ink(pixel)) * 255 / u32::from(strongest)) as u8;
@@ -172,7 +179,18 @@ mod tests {
 
     #[test]
     fn an_image_of_the_right_size_is_taken_as_it_is() {
-        let pixels: Vec<u8> = (0..SIDE * SIDE).map(|i| i as u8).collect();
+        let mut pixels = vec![0; SIDE * SIDE];
+        for row in 8..20 {
+            pixels[row * SIDE + 13..][..3].fill(200);
+        }
         assert_eq!(prepare(&pixels, SIDE, SIDE), pixels);
+        let inverted: Vec<u8> = pixels.iter().map(|pixel| 255 - pixel).collect();
+        let large = |image: &[u8]| -> Vec<u8> {
+            (0..9 * SIDE * SIDE)
+                .map(|i| image[i / (9 * SIDE) * SIDE + i % (3 * SIDE) / 3])
+                .collect()
+        };
+        let as_drawn = prepare(&large(&inverted), 3 * SIDE, 3 * SIDE);
+        assert_eq!(prepare(&inverted, SIDE, SIDE), as_drawn, "dark on light is prepared");
     }
 }

@@ -48,6 +48,7 @@ impl Device {
     /// The fast engine with the best instruction set, or the one `GLASSBOX_SIMD` names.
     pub fn cpu(threads: Option<usize>) -> Result<Device> {
         let simd = match std::env::var("GLASSBOX_SIMD") {
+            Ok(name) if name.is_empty() => Simd::best(),
             Ok(name) => Simd::from_str(&name).map_err(|error| Error::Setting {
                 setting: "GLASSBOX_SIMD",
                 value: name,

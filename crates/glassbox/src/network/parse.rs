@@ -65,6 +65,9 @@ fn named(word: &str) -> Option<Box<dyn Layer>> {
 }
 
 fn unknown(word: &str) -> String {
+    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("'{word}' is no width: it is from 1 to {MOST_PARAMETERS}");
+    }
     format!(
         "'{word}' is neither a width from 1 on nor one of relu, leaky0.01, sigmoid, tanh, gelu, \
          softmax, logsoftmax, dropout0.2"
@@ -106,11 +109,11 @@ mod tests {
             ("", "begins with ''"),
             ("relu-10", "begins with 'relu'"),
             ("784", "no layer"),
-            ("784-0", "'0' is neither"),
+            ("784-0", "'0' is no width"),
             ("784--10", "'' is neither"),
             ("784-128-rleu-10", "'rleu' is neither"),
             ("784-dropout1.0-10", "'dropout1.0' is neither"),
-            ("784-99999999999999999999", "is neither"),
+            ("784-99999999999999999999", "is no width"),
             ("1000000-1000000", "more than"),
         ] {
             let error = Network::new(text, Init::Xavier, 0).err().unwrap().to_string();

@@ -6,6 +6,7 @@ use crate::event::{EpochRecord, Event, Sink};
 use crate::file::{Checkpoint, NamedArray, checkpoint};
 use crate::network::{from_array, to_array};
 use crate::plan::StepResult;
+use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -35,6 +36,13 @@ pub struct Progress {
     samples: u64,
     /// The best epoch so far, if there is validation.
     pub best: Option<Best>,
+}
+
+/// What a checkpoint says beside its arrays.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    settings: Settings,
+    progress: Progress,
 }
 
 /// The best epoch of a run.
@@ -90,7 +98,7 @@ impl Trainer {
         self.check_finite()?;
         let Some(folder) = &self.folder else { return Ok(()) };
         let step = self.progress.step;
-        let checkpoint = Checkpoint::new(self.arrays(), &self.progress_on_disk())?;
+        let checkpoint = Checkpoint::new(self.arrays(), &self.on_disk())?;
         let path = checkpoint::save(folder, step, &checkpoint)?;
         checkpoint::prune(folder, KEEP)?;
         self.saved = Some(step);
@@ -102,9 +110,20 @@ impl Trainer {
     pub fn resume(&mut self, folder: &Path) -> Result<(u64, Vec<String>)> {
         let latest = checkpoint::latest(folder)?;
         let skipped = latest.skipped.iter();
-        let skipped = skipped.map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        let skipped: Vec<_> =
+            skipped.map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        // To begin again is the user's choice: it would overwrite what the run had come to.
+        if latest.found.is_none() && !skipped.is_empty() {
+            return Err(Error::Run {
+                path: folder.to_path_buf(),
+                reason: format!("no checkpoint is sound: {}", skipped.join("; ")),
+                hint: "restore one from a copy, or begin again with another --out".to_string(),
+            });
+        }
         if let Some(found) = latest.found {
-            self.progress = found.checkpoint.state(&found.path)?;
+            let saved: Saved = found.checkpoint.state(&found.path)?;
+            self.check_settings(&saved.settings, &found.path)?;
+            self.progress = saved.progress;
             self.saved = Some(found.step);
             self.restore(&found.checkpoint.arrays).map_err(|error| match error {
                 Error::Parameters { network, expected, found: other, .. } => {
@@ -116,13 +135,36 @@ impl Trainer {
         Ok((self.progress.step, skipped))
     }
 
-    /// The progress without what the arrays hold.
-    fn progress_on_disk(&self) -> Progress {
+    /// An error unless a checkpoint was written under these settings: its numbers mean nothing under
+    /// others. How long the run may go on is no part of them, unless the schedule depends on it.
+    fn check_settings(&self, saved: &Settings, path: &Path) -> Result<()> {
+        let lasting = |settings: &Settings| {
+            let mut settings = Settings { max_steps: None, ..settings.clone() };
+            if !settings.schedule_depends_on_epochs() {
+                settings.epochs = 0;
+            }
+            settings
+        };
+        let (expected, found) = (lasting(&self.settings), lasting(saved));
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::Run {
+            path: path.to_path_buf(),
+            reason: format!(
+                "the checkpoint is of other settings: run.toml says {expected:?}, it says {found:?}"
+            ),
+            hint: "is it another run's, or was run.toml edited?".to_string(),
+        })
+    }
+
+    /// The settings, and the progress without what the arrays hold.
+    fn on_disk(&self) -> Saved {
         let mut progress = self.progress.clone();
         if let Some(best) = &mut progress.best {
             best.parameters.clear();
         }
-        progress
+        Saved { settings: self.settings.clone(), progress }
     }
 
     /// The parameters, the optimizer's memory under PyTorch's names, and the best parameters.
