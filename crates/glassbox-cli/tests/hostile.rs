@@ -138,27 +138,57 @@ fn a_run_without_a_sound_checkpoint_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_checkpoint_of_other_settings_is_refused() {
+fn a_checkpoint_of_another_run_is_refused() {
     let (home, part, _) = stopped_run();
-    let toml = part.join("run.toml");
-    let text = fs::read_to_string(&toml).unwrap();
-    let seed = text.lines().find(|line| line.starts_with("seed = ")).unwrap();
-    fs::write(&toml, text.replace(seed, "seed = 77")).unwrap();
-    let before = contents(&part);
-    let outcome = glassbox(home.path(), &RESUME).hints(&[1]);
-    assert!(outcome.stderr.contains("other settings"), "{outcome:?}");
-    assert!(outcome.stderr.contains("seed: 77"), "{outcome:?}");
-    assert!(contents(&part) == before, "the refusal changed the run");
+    let other = |name: &str, data: &str, seed: &str| {
+        let words = ["train", "--data", data, "--model", "784-8-relu-10", "--epochs", "2"];
+        let more = ["--max-steps", "90", "--seed", seed, "--quiet", "--out", name];
+        glassbox(home.path(), &[&words[..], &more].concat()).ok();
+        home.path().join(name)
+    };
+    let moved = home.path().join("moved");
+    copy(Path::new(few_digits()), &moved);
+    let labels = moved.join("train-labels-idx1-ubyte");
+    let mut bytes = fs::read(&labels).unwrap();
+    bytes.swap(8, 9);
+    bytes[20] = (bytes[20] + 1) % 10;
+    fs::write(&labels, bytes).unwrap();
+    for (run, reason) in [
+        (other("seed", few_digits(), "77"), "other settings"),
+        (other("data", common::word(&moved), "0"), "other data"),
+    ] {
+        let mixed = home.path().join("mixed");
+        copy(&part, &mixed);
+        fs::remove_dir_all(mixed.join("checkpoints")).unwrap();
+        copy(&run.join("checkpoints"), &mixed.join("checkpoints"));
+        let before = contents(&mixed);
+        let words = ["train", "--resume", "mixed", "--json"];
+        let outcome = glassbox(home.path(), &words).hints(&[1]);
+        assert!(outcome.stderr.contains(reason), "{outcome:?}");
+        assert!(contents(&mixed) == before, "the refusal changed the run");
+        fs::remove_dir_all(mixed).unwrap();
+    }
 }
 
+/// Where it is, is told by whatever is left of it.
 #[test]
 fn a_run_is_not_asked_to_end_before_where_it_is() {
-    let (home, part, _) = stopped_run();
-    let before = contents(&part);
-    let words = ["train", "--resume", "part", "--json", "--max-steps", "1"];
-    let outcome = glassbox(home.path(), &words).hints(&[1]);
-    assert!(outcome.stderr.contains("already made"), "{outcome:?}");
-    assert!(contents(&part) == before, "the refusal changed the run");
+    for damage in ["none", "empty", "gone", "all gone"] {
+        let (home, part, _) = stopped_run();
+        let newest = part.join("checkpoints/step-00000090.safetensors");
+        match damage {
+            "empty" => fs::write(newest, "").unwrap(),
+            "gone" => fs::remove_file(newest).unwrap(),
+            "all gone" => fs::remove_dir_all(part.join("checkpoints")).unwrap(),
+            _ => {}
+        }
+        let before = contents(&part);
+        let words = ["train", "--resume", "part", "--json", "--max-steps", "80"];
+        let outcome = glassbox(home.path(), &words).hints(&[1]);
+        let says = if damage == "all gone" { "no checkpoint to go on" } else { "already made 90" };
+        assert!(outcome.stderr.contains(says), "{damage}: {outcome:?}");
+        assert!(contents(&part) == before, "{damage}: the refusal changed the run");
+    }
 }
 
 #[test]
@@ -176,15 +206,17 @@ fn numbers_that_no_file_can_hold_are_refused() {
     }
 }
 
-/// A flipped bit may leave a valid run.toml that says something else; then that is what it says, and
-/// only a panic or an end without a word would be wrong.
 #[test]
-fn a_damaged_run_toml() {
+fn a_damaged_or_edited_run_toml() {
     resume_damaged("run.toml", |_, _, outcome| {
-        if outcome.code != Some(0) {
-            outcome.hints(&[1, 2]);
-        }
+        assert!(outcome.hints(&[1]).stderr.contains("run.toml"));
     });
+    let (home, part, _) = stopped_run();
+    let file = part.join("run.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("max_steps = 90", "max_steps = 80")).unwrap();
+    let outcome = glassbox(home.path(), &RESUME).hints(&[1]);
+    assert!(outcome.stderr.contains("damaged or edited"), "{outcome:?}");
 }
 
 /// The log is for looking at; the training does not depend on it.

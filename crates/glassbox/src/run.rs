@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
 use crate::event::{Event, Sink};
-use crate::file::safetensors;
+use crate::file::{checkpoint, durable, safetensors};
 use crate::network::Network;
 use crate::plan::Plan;
 use crate::samples::Samples;
@@ -50,7 +50,9 @@ impl Run {
         let started = Instant::now();
         let checkpoints = Some(folder.join("checkpoints"));
         let record = RunRecord::new(settings.clone(), &data, &device, plan.name());
-        let trainer = Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
+        let mut trainer =
+            Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
+        trainer.set_origin(record.data.sha256.clone());
         let lock = lock(folder)?;
         if folder.join(RunRecord::FILE).exists() {
             let reason = "it already holds a run".to_string();
@@ -81,13 +83,20 @@ impl Run {
         let samples = Samples::new(data.train)?;
         let settings = record.settings.clone();
         let mut trainer = Trainer::new(settings, device, plan, samples, Some(checkpoints.clone()))?;
+        trainer.set_origin(record.data.sha256.clone());
+        durable::remove_leftovers(folder)?;
         let mut notes = Vec::new();
         let (begun, now) = (&record.glassbox, env!("CARGO_PKG_VERSION"));
         if begun != now {
             notes.push(format!("begun with Glassbox {begun}, this is {now}: the bits may differ"));
         }
-        let (step, skipped) =
-            if checkpoints.is_dir() { trainer.resume(&checkpoints)? } else { (0, Vec::new()) };
+        let mut kept = EventLog::kept(folder);
+        let (mut step, mut skipped) = (0, Vec::new());
+        if checkpoints.is_dir() {
+            kept = kept.max(checkpoint::newest_step(&checkpoints)?);
+            check_not_over(folder, kept, &trainer)?;
+            (step, skipped) = trainer.resume(&checkpoints)?;
+        }
         notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
         if step > 0 {
             notes.push(format!("resumed at step {step}"));
@@ -95,10 +104,12 @@ impl Run {
             let reason = "the run has a model and no checkpoint to go on from".to_string();
             let hint = "begin again with another --out; the model is untouched".to_string();
             return Err(Error::Run { path: folder.to_path_buf(), reason, hint });
+        } else if kept > 0 {
+            notes.push(format!("the checkpoint of step {kept} is gone: from the beginning"));
         } else {
             notes.push("no checkpoint yet: from the beginning".to_string());
         }
-        check_not_over(folder, &record.settings, &trainer)?;
+        check_not_over(folder, kept.max(step), &trainer)?;
         let log = EventLog::resume(folder, trainer.progress().step)?;
         let folder = folder.to_path_buf();
         record.write(&folder)?;
@@ -196,14 +207,13 @@ pub fn load_model(path: &Path, text: Option<&str>) -> Result<Network> {
     Ok(network)
 }
 
-/// An error if a run is asked to end before where it is.
-fn check_not_over(folder: &Path, settings: &Settings, trainer: &Trainer) -> Result<()> {
-    let progress = trainer.progress();
-    let (step, epoch) = (progress.step, progress.epoch);
-    if settings.max_steps.is_none_or(|most| step <= most) && epoch <= settings.epochs {
+/// An error if a run is asked to end before where it was, `step`: what it came to would be lost.
+fn check_not_over(folder: &Path, step: u64, trainer: &Trainer) -> Result<()> {
+    let end = trainer.settings().max_steps.unwrap_or(u64::MAX).min(trainer.steps());
+    if step <= end {
         return Ok(());
     }
-    let reason = format!("it has already made {step} steps and {epoch} epochs");
+    let reason = format!("it has already made {step} steps, and is asked to end after {end}");
     let hint = "give larger --max-steps or --epochs, or leave them out".to_string();
     Err(Error::Run { path: folder.to_path_buf(), reason, hint })
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A plan gets as many steps at a time as take about this long, so that a stop is heeded soon.
-const PATIENCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The first steps are all reported, later ones now and then: files stay small.
 const FIRST_STEPS: u64 = 100;
@@ -39,8 +39,12 @@ pub struct Trainer {
     progress: Progress,
     /// Where checkpoints go.
     folder: Option<PathBuf>,
+    /// What the samples are, for checkpoints: the SHA-256 of their files.
+    origin: Vec<String>,
     /// The step of the newest sound checkpoint.
     saved: Option<u64>,
+    /// How many steps the plan gets at a time.
+    at_once: u64,
 }
 
 impl Trainer {
@@ -82,8 +86,15 @@ impl Trainer {
             optimizer,
             progress,
             folder,
+            origin: Vec::new(),
             saved: None,
+            at_once: 1,
         })
+    }
+
+    /// Says what the samples are. A checkpoint is resumed from only with the same ones.
+    pub fn set_origin(&mut self, sha256: Vec<String>) {
+        self.origin = sha256;
     }
 
     /// The network.
@@ -197,18 +208,19 @@ impl Trainer {
         let samples = self.training.len() as u32;
         let stream = Philox::new(self.settings.seed, Purpose::Shuffle, self.progress.epoch, 0);
         let order = stream.permutation(samples);
-        let mut at_once = 1;
         while self.progress.epoch_steps < self.steps_per_epoch() {
             if self.ending(stop).is_some() {
                 return Ok(());
             }
-            let start = Instant::now();
-            self.steps_at_once(&order, at_once, sink)?;
+            let (start, left) =
+                (Instant::now(), self.steps_per_epoch() - self.progress.epoch_steps);
+            self.steps_at_once(&order, self.at_once, sink)?;
             let took = start.elapsed();
-            if took < PATIENCE / 2 {
-                at_once *= 2;
+            // The rest of an epoch takes less, and says nothing.
+            if took < PATIENCE / 2 && self.at_once < left {
+                self.at_once *= 2;
             } else if took > PATIENCE {
-                at_once = at_once.div_ceil(2);
+                self.at_once = self.at_once.div_ceil(2);
             }
         }
         self.end_epoch(sink)

@@ -85,15 +85,15 @@ pub enum DataError {
     /// A small gzip file that unpacks to something huge.
     #[error(
         "{path}: byte {offset}: expected at most {expected} unpacked bytes from so small a file, \
-         found a header that promises {found} (hint: this looks like a gzip bomb; if you trust \
-         the file, unpack it with gunzip and use the plain file)"
+         found a header that promises {found} (hint: it may be cut short, then fetch it again; if not, this \
+         looks like a gzip bomb; if you trust the file, unpack it with gunzip and use the plain file)"
     )]
     Bomb { path: PathBuf, offset: u64, expected: u64, found: u64 },
 
     /// A damaged gzip file.
     #[error(
         "{path}: packed byte {offset}: expected intact gzip data, found {found} \
-         (hint: the file is damaged or cut short; fetch it again)"
+         (hint: the file is damaged, cut short, or in several gzip members; fetch it again)"
     )]
     Gzip { path: PathBuf, offset: u64, found: String },
 

@@ -146,6 +146,11 @@ pub fn latest(folder: &Path) -> Result<Latest, FileError> {
     Ok(Latest { found: None, skipped })
 }
 
+/// The step of the newest checkpoint by name, sound or not; 0 if there is none.
+pub fn newest_step(folder: &Path) -> Result<u64, FileError> {
+    Ok(newest_first(folder)?.first().map_or(0, |(step, _)| *step))
+}
+
 /// Removes all checkpoints older than the newest `keep` sound ones, and what killed processes left behind; at least
 /// one is always kept. Returns the removed checkpoints. Only for the run that owns the folder.
 pub fn prune(folder: &Path, keep: usize) -> Result<Vec<PathBuf>, FileError> {
@@ -159,11 +164,7 @@ pub fn prune(folder: &Path, keep: usize) -> Result<Vec<PathBuf>, FileError> {
             removed.push(path);
         }
     }
-    for (name, path) in names(folder)? {
-        if durable::is_leftover(&name) {
-            remove(&path)?;
-        }
-    }
+    durable::remove_leftovers(folder)?;
     Ok(removed)
 }
 

@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sha2::{Digest, Sha256};
+
 use super::FileError;
 use super::error::regular_file;
 
@@ -33,6 +35,22 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     for folder in missing.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
         let sync = Real.sync_folder(folder_of(folder));
         sync.map_err(|e| FileError::io("sync the folder of", folder, e))?;
+    }
+    Ok(())
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Removes what killed processes left behind in a folder. Only for the run that owns it.
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_leftover) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(|error| FileError::io("remove", &path, error))?;
+        }
     }
     Ok(())
 }

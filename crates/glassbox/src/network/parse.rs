@@ -10,6 +10,9 @@ use std::fmt;
 /// The most parameters a network may have: 1 GiB of them. A slip of the finger is not a network.
 const MOST_PARAMETERS: usize = 1 << 28;
 
+/// The most layers, so that all arrays of a training fit into one file.
+const MOST_LAYERS: usize = 1000;
+
 /// The input width and the layers that `text` names.
 pub(super) fn parse(text: &str, init: Init, seed: u64) -> Result<(usize, Vec<Box<dyn Layer>>)> {
     let fail = |reason: String| Error::Model { text: text.to_string(), reason };
@@ -33,6 +36,9 @@ pub(super) fn parse(text: &str, init: Init, seed: u64) -> Result<(usize, Vec<Box
         };
         features = layer.width(features);
         layers.push(layer);
+        if layers.len() > MOST_LAYERS {
+            return Err(fail(format!("it has more than {MOST_LAYERS} layers")));
+        }
     }
     Ok((input, layers))
 }

@@ -23,6 +23,18 @@ impl EventLog {
         EventLog::open(path)
     }
 
+    /// The newest step of which the log says that it was kept: in a checkpoint, or as the end.
+    pub fn kept(folder: &Path) -> u64 {
+        let text = fs::read(folder.join(EventLog::FILE)).unwrap_or_default();
+        let events = text.split(|&byte| byte == b'\n').filter_map(|line| {
+            match serde_json::from_slice(line).ok()? {
+                Event::Checkpoint { step, .. } | Event::Finished { step, .. } => Some(step),
+                _ => None,
+            }
+        });
+        events.max().unwrap_or(0)
+    }
+
     /// The file without what came after `step`, which will happen again.
     pub fn resume(folder: &Path, step: u64) -> Result<EventLog> {
         let path = folder.join(EventLog::FILE);

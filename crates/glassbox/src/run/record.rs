@@ -42,6 +42,9 @@ pub struct DataRecord {
     pub sha256: Vec<String>,
 }
 
+/// What stands before the SHA-256 of all that comes before it.
+const SEAL: &str = "# sha256 ";
+
 impl RunRecord {
     /// Its name in a run's folder.
     pub const FILE: &str = "run.toml";
@@ -67,7 +70,15 @@ impl RunRecord {
             Error::Run { path: path.clone(), reason, hint }
         };
         let text = fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| fail(error.to_string()))
+        let record = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
+        let (sealed, seal) = text.rsplit_once(SEAL).unwrap_or((&text, ""));
+        let found = durable::sha256(sealed.as_bytes());
+        if seal.strip_suffix('\n') == Some(&found) {
+            return Ok(record);
+        }
+        let reason = format!("expected SHA-256 {} of what it says, found {found}", seal.trim_end());
+        let hint = "it was damaged or edited; settings that may change are flags beside --resume";
+        Err(Error::Run { path: path.clone(), reason, hint: hint.to_string() })
     }
 
     /// Writes the record into a run's folder.
@@ -75,7 +86,11 @@ impl RunRecord {
         let mut value = toml::Value::try_from(self).expect("settings are plain values");
         shorten(&mut value);
         let text = toml::to_string(&value).expect("settings are plain values");
-        Ok(durable::write(&folder.join(RunRecord::FILE), text.as_bytes())?)
+        let text = format!(
+            "# What this run is made of. To change it, give flags beside --resume.\n{text}"
+        );
+        let sealed = format!("{text}{SEAL}{}\n", durable::sha256(text.as_bytes()));
+        Ok(durable::write(&folder.join(RunRecord::FILE), sealed.as_bytes())?)
     }
 
     /// An error unless these are the data that the run began with.

@@ -42,6 +42,7 @@ pub struct Progress {
 #[derive(Serialize, Deserialize)]
 struct Saved {
     settings: Settings,
+    data: Vec<String>,
     progress: Progress,
 }
 
@@ -123,6 +124,7 @@ impl Trainer {
         if let Some(found) = latest.found {
             let saved: Saved = found.checkpoint.state(&found.path)?;
             self.check_settings(&saved.settings, &found.path)?;
+            self.check_data(&saved.data, &found.path)?;
             self.progress = saved.progress;
             self.saved = Some(found.step);
             self.restore(&found.checkpoint.arrays).map_err(|error| match error {
@@ -158,13 +160,26 @@ impl Trainer {
         })
     }
 
-    /// The settings, and the progress without what the arrays hold.
+    /// An error unless a checkpoint was written with these samples.
+    fn check_data(&self, saved: &[String], path: &Path) -> Result<()> {
+        if self.origin == saved {
+            return Ok(());
+        }
+        let (expected, found) = (self.origin.join(" "), saved.join(" "));
+        Err(Error::Run {
+            path: path.to_path_buf(),
+            reason: format!("the checkpoint is of other data: expected {expected}, found {found}"),
+            hint: "is it another run's?".to_string(),
+        })
+    }
+
+    /// The settings, the data, and the progress without what the arrays hold.
     fn on_disk(&self) -> Saved {
         let mut progress = self.progress.clone();
         if let Some(best) = &mut progress.best {
             best.parameters.clear();
         }
-        Saved { settings: self.settings.clone(), progress }
+        Saved { settings: self.settings.clone(), data: self.origin.clone(), progress }
     }
 
     /// The parameters, the optimizer's memory under PyTorch's names, and the best parameters.
