@@ -5,7 +5,7 @@ use crate::args::{OptimizerName, Recipe, Train};
 use crate::live::Live;
 use crate::output::{note, say};
 use glassbox::data::{DataPair, LoadOptions, load};
-use glassbox::{Device, Ending, Network, Plan, Report, Rule, Run, RunRecord, Settings, Sink};
+use glassbox::{Device, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,12 +19,9 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     };
     let (device, why) = Device::choose(arguments.device.device, arguments.device.threads)?;
     why.iter().for_each(|why| say_why(why));
-    let (plan, why) = arguments.plan.choose()?;
-    why.iter().for_each(|why| say_why(why));
-
     let mut run = match &arguments.resume {
-        Some(folder) => resume(&arguments, folder, device, plan)?,
-        None => create(&arguments, device, plan)?,
+        Some(folder) => resume(&arguments, folder, device, &say_why)?,
+        None => create(&arguments, device, &say_why)?,
     };
     say_why(&format!(
         "{} on {}, {:?}, into {}",
@@ -76,12 +73,14 @@ fn ignored_signals() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-fn create(arguments: &Train, device: Device, plan: Box<dyn Plan>) -> Result<Run, Failure> {
+fn create(arguments: &Train, device: Device, say_why: &dyn Fn(&str)) -> Result<Run, Failure> {
     let data = find_data(arguments)?;
     let settings = settings(arguments, Some(&data))?;
     if let Some(warning) = classes_without_images(&data) {
         note(warning);
     }
+    let (plan, why) = arguments.plan.choose(&settings, &device)?;
+    why.iter().for_each(|why| say_why(why));
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => next_folder(&data.train.name)?,
@@ -93,7 +92,7 @@ fn resume(
     arguments: &Train,
     folder: &Path,
     device: Device,
-    plan: Box<dyn Plan>,
+    say_why: &dyn Fn(&str),
 ) -> Result<Run, Failure> {
     let mut record = RunRecord::read(folder)?;
     let mut asked = settings_from(record.settings.clone(), arguments)?;
@@ -117,6 +116,8 @@ fn resume(
     record.settings.max_steps = arguments.max_steps.or(record.settings.max_steps);
     let name = arguments.data.as_deref().unwrap_or(record.data.place()).to_string();
     let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;
+    let (plan, why) = arguments.plan.choose(&record.settings, &device)?;
+    why.iter().for_each(|why| say_why(why));
     let (run, notes) = Run::resume(folder, record, data, device, plan)?;
     if !arguments.quiet {
         notes.iter().for_each(note);

@@ -93,9 +93,18 @@ fn the_bits_depend_on_neither_device_nor_threads() {
     let expected = run("reference", None, &["--device", "reference"]);
     assert_eq!(expected["device"], "reference");
     for threads in ["1", "2", "3", "5"] {
-        let found = run(&format!("t{threads}"), None, &["--device", "cpu", "--threads", threads]);
-        assert_eq!(found["model_sha256"], expected["model_sha256"], "{threads} threads");
-        assert_eq!(found["threads"].to_string(), threads);
+        for plan in ["layered", "fused"] {
+            let words = ["--device", "cpu", "--threads", threads, "--plan", plan];
+            let found = run(&format!("{plan}-{threads}"), None, &words);
+            assert_eq!(
+                found["model_sha256"], expected["model_sha256"],
+                "{plan}, {threads} threads"
+            );
+            assert_eq!(
+                (found["plan"].as_str(), found["threads"].to_string()),
+                (Some(plan), threads.to_string())
+            );
+        }
     }
     for simd in glassbox::cpu::fast::Simd::available() {
         let found = run(simd.name(), Some(simd.name()), &["--threads", "2"]);
@@ -342,7 +351,9 @@ fn arguments_that_cannot_be() {
         &["--weight-decay=-1"],
         &["--schedule", "rubbish"],
         &["--schedule", "step:0:0.5"],
-        &["--plan", "fused"],
+        &["--plan", "fused", "--clip", "1"],
+        &["--plan", "fused", "--device", "reference"],
+        &["--plan", "fused", "--model", "784-32-dropout0.5-10"],
     ] {
         let words = ["train", "--data", few_digits(), "--out", word(&nowhere)];
         glassbox(folder.path(), &[&words[..], more].concat()).hints(&[2]);

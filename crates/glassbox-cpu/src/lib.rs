@@ -5,6 +5,8 @@
 //! - [`reference`] is **the definition**: plain loops, generic over `f32` and `f64`, never optimised.
 //! - [`fast`] is what training runs on: SIMD, cache blocks, threads.
 //!
+//! [`fused`] takes whole training steps at once, on the loops of `fast` and with the same bits.
+//!
 //! # Conventions
 //! Everything here works on slices. A matrix is row-major and contiguous, and its sizes come last.
 //! The output comes first, then the inputs. Letters mean the same everywhere:
@@ -30,4 +32,5 @@ fn area(rows: usize, columns: usize) -> usize {
 }
 
 pub mod fast;
+pub mod fused;
 pub mod reference;

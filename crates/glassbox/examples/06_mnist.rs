@@ -39,7 +39,8 @@ fn main() -> Result<()> {
     println!("{name}: {} training images", data.train.len());
 
     let settings = Settings { epochs: 1, max_steps: Some(600), ..Settings::best() };
-    let (device, plan) = (Device::cpu(None)?, PlanName::Auto.choose()?.0);
+    let device = Device::cpu(None)?;
+    let plan = PlanName::Auto.choose(&settings, &device)?.0;
     let mut trainer =
         Trainer::new(settings, device.clone(), plan, Samples::new(data.train)?, None)?;
     trainer.run(&mut Printer, &AtomicBool::new(false))?;

@@ -36,7 +36,8 @@ fn main() -> Result<()> {
             schedule: Schedule::Constant,
             ..Settings::brief()
         };
-        let (device, plan) = (Device::cpu(None)?, PlanName::Auto.choose()?.0);
+        let device = Device::cpu(None)?;
+        let plan = PlanName::Auto.choose(&settings, &device)?.0;
         let mut trainer = Trainer::new(settings, device.clone(), plan, train.clone(), None)?;
         let mut losses = Losses::default();
         trainer.run(&mut losses, &AtomicBool::new(false))?;

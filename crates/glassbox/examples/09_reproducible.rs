@@ -28,7 +28,7 @@ fn main() -> Result<()> {
         let settings =
             Settings { model: MODEL.to_string(), max_steps: Some(10), ..Settings::best() };
         let description = format!("{device:?}");
-        let plan = PlanName::Auto.choose()?.0;
+        let plan = PlanName::Auto.choose(&settings, &device)?.0;
         let mut trainer = Trainer::new(settings, device, plan, samples.clone(), None)?;
         let start = Instant::now();
         trainer.run(&mut (), &AtomicBool::new(false))?;

@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::tensor::Tensor;
+use glassbox_cpu::fused;
 use glassbox_cpu::reference::AdamStep;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -120,6 +121,36 @@ impl Optimizer {
     pub fn restore(&mut self, steps: u64) -> &mut [Vec<Tensor>] {
         self.steps = steps;
         &mut self.memory
+    }
+
+    /// The memory, for a plan that makes the steps itself and then says so to
+    /// [`advance`](Optimizer::advance).
+    pub(crate) fn memory_mut(&mut self) -> &mut [Vec<Tensor>] {
+        &mut self.memory
+    }
+
+    /// Counts steps that a plan has made itself.
+    pub(crate) fn advance(&mut self, steps: u64) {
+        self.steps += steps;
+    }
+
+    /// What step `t`, counted from 1, does with the gradients: [`step`](Optimizer::step) in one piece.
+    pub(crate) fn fused_rule(&self, lr: f32, t: u64) -> fused::Rule {
+        let adam = |betas, epsilon, decay| {
+            fused::Optimizer::Adam(AdamStep::new(lr, betas, epsilon, decay, t))
+        };
+        let (optimizer, decay) = match self.rule {
+            Rule::Sgd => (fused::Optimizer::Sgd { lr }, self.weight_decay),
+            Rule::Momentum { momentum: mu } => {
+                (fused::Optimizer::Momentum { lr, mu }, self.weight_decay)
+            }
+            Rule::Nesterov { momentum: mu } => {
+                (fused::Optimizer::Nesterov { lr, mu }, self.weight_decay)
+            }
+            Rule::Adam { betas, epsilon } => (adam(betas, epsilon, 0.0), self.weight_decay),
+            Rule::AdamW { betas, epsilon } => (adam(betas, epsilon, self.weight_decay), 0.0),
+        };
+        fused::Rule { optimizer, decay }
     }
 
     /// Changes every parameter of the network by its gradient.

@@ -3,14 +3,21 @@
 //! The trainer hands a plan not one step but a run of them, so that a plan may do many in one call.
 //! Every plan gives the same bits; they differ in speed and in what they can carry out.
 
+mod fused;
+mod layered;
+
+pub use fused::Fused;
+pub use layered::Layered;
+
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::init::Init;
 use crate::layers::Moment;
-use crate::loss::{Loss, Targets};
+use crate::loss::Loss;
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::samples::Samples;
-use crate::tensor::Tensor;
+use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -73,20 +80,31 @@ pub trait Plan: Send {
 }
 
 impl PlanName {
-    /// The plan of that name, and a line that says why if the choice was left to us.
-    pub fn choose(self) -> Result<(Box<dyn Plan>, Option<&'static str>)> {
-        match self {
-            PlanName::Layered => Ok((Box::new(Layered::default()), None)),
-            PlanName::Auto => {
-                let reason = "plan layered: the only one of this version";
-                Ok((Box::new(Layered::default()), Some(reason)))
-            }
-            PlanName::Fused => Err(Error::Setting {
+    /// The plan of that name for a run with these settings, and a line that says why if the choice
+    /// was left to us.
+    pub fn choose(
+        self,
+        settings: &Settings,
+        device: &Device,
+    ) -> Result<(Box<dyn Plan>, Option<String>)> {
+        let network = Network::new(&settings.model, Init::Zero, 0)?;
+        let obstacle = fused::obstacle(&network, settings.loss(), settings.clip, device);
+        match (self, obstacle) {
+            (PlanName::Layered, _) => Ok((Box::new(Layered::default()), None)),
+            (PlanName::Fused, None) => Ok((Box::new(Fused), None)),
+            (PlanName::Fused, Some(obstacle)) => Err(Error::Setting {
                 setting: "--plan",
                 value: self.to_string(),
-                reason: "this version of Glassbox has no fused plan".to_string(),
-                hint: "use --plan layered".to_string(),
+                reason: obstacle,
+                hint: "use --plan layered, or auto".to_string(),
             }),
+            (PlanName::Auto, None) => {
+                let why = "plan fused: whole steps in one call, with the bits of plan layered";
+                Ok((Box::new(Fused), Some(why.to_string())))
+            }
+            (PlanName::Auto, Some(obstacle)) => {
+                Ok((Box::new(Layered::default()), Some(format!("plan layered: {obstacle}"))))
+            }
         }
     }
 }
@@ -98,71 +116,5 @@ impl fmt::Display for PlanName {
             PlanName::Layered => "layered",
             PlanName::Fused => "fused",
         })
-    }
-}
-
-/// Operation by operation: a training step as the course explains it.
-#[derive(Default)]
-pub struct Layered {
-    x: Option<Tensor>,
-    labels: Vec<u32>,
-    answers: Vec<u32>,
-}
-
-impl Plan for Layered {
-    fn name(&self) -> &'static str {
-        "layered"
-    }
-
-    fn run(
-        &mut self,
-        network: &mut Network,
-        optimizer: &mut Optimizer,
-        steps: &Steps,
-    ) -> Result<Vec<StepResult>> {
-        let mut results = Vec::with_capacity(steps.rates.len());
-        let mut moment = steps.moment;
-        for (order, &rate) in steps.order.chunks(steps.batch).zip(steps.rates) {
-            let result = self.step(network, optimizer, steps, order, rate, moment)?;
-            results.push(result);
-            if !result.loss.is_finite() {
-                break;
-            }
-            moment.step += 1;
-        }
-        Ok(results)
-    }
-}
-
-impl Layered {
-    /// One step: forward, loss, backward, update.
-    fn step(
-        &mut self,
-        network: &mut Network,
-        optimizer: &mut Optimizer,
-        steps: &Steps,
-        order: &[u32],
-        rate: f32,
-        moment: Moment,
-    ) -> Result<StepResult> {
-        let Steps { device, loss, samples, .. } = *steps;
-        let x = self.x.get_or_insert_with(|| Tensor::zeros(&[0, samples.width]));
-        x.set_rows(order.len());
-        device.gather(x, &samples.pixels, order)?;
-        self.labels.clear();
-        self.labels.extend(order.iter().map(|&sample| samples.labels[sample as usize]));
-
-        let logits = network.forward_at(device, x, Some(moment))?;
-        device.argmax(&mut self.answers, logits)?;
-        let targets = Targets::Classes(&self.labels);
-        let value = network.backward(device, loss, x, targets, Some(moment))?;
-        if value.is_finite() {
-            if let Some(limit) = steps.clip {
-                Optimizer::clip(device, network, limit)?;
-            }
-            optimizer.step(device, network, rate)?;
-        }
-        let correct = self.answers.iter().zip(&self.labels).filter(|(a, b)| a == b).count();
-        Ok(StepResult { loss: value, correct: correct as u32, count: order.len() as u32 })
     }
 }

@@ -25,7 +25,7 @@ fn settings() -> Settings {
 }
 
 fn trainer(settings: Settings, samples: Samples) -> Trainer {
-    let (plan, _) = PlanName::Layered.choose().unwrap();
+    let (plan, _) = PlanName::Layered.choose(&settings, &Device::Reference).unwrap();
     Trainer::new(settings, Device::Reference, plan, samples, None).unwrap()
 }
 

@@ -52,8 +52,8 @@ fn base() -> Settings {
 }
 
 /// Trains, and returns the SHA-256 of the parameters.
-fn trained(settings: &Settings, device: &Device, samples: &Samples) -> String {
-    let (plan, _) = PlanName::Layered.choose().unwrap();
+fn trained(settings: &Settings, device: &Device, plan: PlanName, samples: &Samples) -> String {
+    let (plan, _) = plan.choose(settings, device).unwrap();
     let (settings, device, samples) = (settings.clone(), device.clone(), samples.clone());
     let mut trainer = Trainer::new(settings, device, plan, samples, None).unwrap();
     let fresh = trainer.network().sha256();
@@ -66,9 +66,12 @@ fn trained(settings: &Settings, device: &Device, samples: &Samples) -> String {
 
 /// Trains on the definition and on every engine; all must end in the same bits.
 fn check(what: &str, settings: &Settings, samples: &Samples) -> String {
-    let expected = trained(settings, &Device::Reference, samples);
+    let expected = trained(settings, &Device::Reference, PlanName::Layered, samples);
     for device in engines() {
-        assert_eq!(trained(settings, &device, samples), expected, "{what} on {device:?}");
+        for plan in [PlanName::Layered, PlanName::Auto] {
+            let found = trained(settings, &device, plan, samples);
+            assert_eq!(found, expected, "{what} on {device:?}, plan {plan}");
+        }
     }
     expected
 }
@@ -93,7 +96,7 @@ fn every_optimizer_and_reduction() {
 #[test]
 fn every_schedule_clipping_and_initialisation() {
     let samples = some_digits(200);
-    let mut seen = vec![trained(&base(), &Device::Reference, &samples)];
+    let mut seen = vec![trained(&base(), &Device::Reference, PlanName::Layered, &samples)];
     for schedule in ["constant", "step:2:0.5", "one-cycle", "warmup:3:cosine"] {
         let settings = Settings { schedule: schedule.parse().unwrap(), ..base() };
         seen.push(check(schedule, &settings, &samples));
@@ -152,11 +155,11 @@ fn however_steps_are_handed_to_the_plan() {
     let samples = odd_samples(83, 50, 7);
     let order = Philox::new(3, Purpose::Shuffle, 0, 0).permutation(83);
     let (batch, rates) = (10, [0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02]);
-    let run = |at_once: usize, device: &Device| {
-        let text = "50-33-leaky0.1-17-gelu-dropout0.3-7";
+    let run = |text: &str, clip: Option<f32>, at_once: usize, device: &Device| {
+        let settings = Settings { model: text.to_string(), clip, ..base() };
         let mut network = Network::new(text, Init::Xavier, 3).unwrap();
         let mut optimizer = Optimizer::new(Rule::named("adam").unwrap(), 0.01, &network);
-        let (mut plan, _) = PlanName::Auto.choose().unwrap();
+        let (mut plan, _) = PlanName::Auto.choose(&settings, device).unwrap();
         let mut losses = Vec::new();
         let parts = order.chunks(at_once * batch).zip(rates.chunks(at_once));
         for (part, (order, rates)) in parts.enumerate() {
@@ -167,19 +170,24 @@ fn however_steps_are_handed_to_the_plan() {
                 order,
                 batch,
                 rates,
-                clip: Some(1.0),
+                clip,
                 moment: Moment { seed: 3, step: (part * at_once) as u32 },
             };
             losses.extend(plan.run(&mut network, &mut optimizer, &steps).unwrap());
         }
         (network.sha256(), losses)
     };
-    let expected = run(1, &Device::Reference);
-    assert_eq!(expected.1.len(), 9);
-    assert_eq!(expected.1.iter().map(|step| step.count).sum::<u32>(), 83);
-    for at_once in [2, 3, 4, 9, 100] {
-        for device in [Device::Reference, Device::cpu(Some(1)).unwrap()] {
-            assert_eq!(run(at_once, &device), expected, "{at_once} at once on {device:?}");
+    for (text, clip) in
+        [("50-33-leaky0.1-17-gelu-dropout0.3-7", Some(1.0)), ("50-33-leaky0.1-17-gelu-7", None)]
+    {
+        let expected = run(text, clip, 1, &Device::Reference);
+        assert_eq!(expected.1.len(), 9);
+        assert_eq!(expected.1.iter().map(|step| step.count).sum::<u32>(), 83);
+        for at_once in [1, 2, 3, 4, 9, 100] {
+            for device in [Device::Reference, Device::cpu(Some(2)).unwrap()] {
+                let found = run(text, clip, at_once, &device);
+                assert_eq!(found, expected, "{text}, {at_once} at once on {device:?}");
+            }
         }
     }
 }

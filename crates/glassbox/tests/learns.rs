@@ -35,7 +35,7 @@ impl Sink for Untrained {
 /// The accuracy on the test images after training.
 fn trained(settings: Settings, data: &DataPair) -> f64 {
     let device = Device::cpu(None).unwrap();
-    let (plan, _) = PlanName::Auto.choose().unwrap();
+    let (plan, _) = PlanName::Auto.choose(&settings, &device).unwrap();
     let samples = Samples::new(data.train.clone()).unwrap();
     let mut trainer = Trainer::new(settings, device.clone(), plan, samples, None).unwrap();
     let mut untrained = Untrained(None);

@@ -40,7 +40,7 @@ pub fn activation_backward(
 // and of x or y, `Elementwise<1, 2>`, with the operations of the definition in its order.
 
 #[derive(Clone, Copy)]
-struct Relu;
+pub(crate) struct Relu;
 
 impl Elementwise<1, 1> for Relu {
     #[inline(always)]
@@ -59,7 +59,7 @@ impl Elementwise<1, 2> for Relu {
 }
 
 #[derive(Clone, Copy)]
-struct LeakyRelu(f32);
+pub(crate) struct LeakyRelu(pub f32);
 
 impl Elementwise<1, 1> for LeakyRelu {
     #[inline(always)]
@@ -78,7 +78,7 @@ impl Elementwise<1, 2> for LeakyRelu {
 }
 
 #[derive(Clone, Copy)]
-struct Sigmoid;
+pub(crate) struct Sigmoid;
 
 impl Elementwise<1, 1> for Sigmoid {
     #[inline(always)]
@@ -97,7 +97,7 @@ impl Elementwise<1, 2> for Sigmoid {
 }
 
 #[derive(Clone, Copy)]
-struct Tanh;
+pub(crate) struct Tanh;
 
 impl Elementwise<1, 1> for Tanh {
     #[inline(always)]
@@ -116,7 +116,7 @@ impl Elementwise<1, 2> for Tanh {
 }
 
 #[derive(Clone, Copy)]
-struct Gelu;
+pub(crate) struct Gelu;
 
 impl Elementwise<1, 1> for Gelu {
     #[inline(always)]

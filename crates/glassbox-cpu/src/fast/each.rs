@@ -9,7 +9,7 @@ use super::vector::Vector;
 const TASK: usize = 1 << 14;
 
 /// What happens to one element of each of `M` arrays that change and `N` that do not.
-pub(super) trait Elementwise<const M: usize, const N: usize>: Copy + Sync {
+pub(crate) trait Elementwise<const M: usize, const N: usize>: Copy + Sync {
     /// The new elements from the old ones.
     ///
     /// # Safety

@@ -66,7 +66,7 @@ pub fn add_scaled(engine: &Engine, x: &mut [f32], factor: f32, y: &[f32]) {
 }
 
 #[derive(Clone, Copy)]
-struct AddScaled(f32);
+pub(crate) struct AddScaled(pub f32);
 
 impl Elementwise<1, 1> for AddScaled {
     #[inline(always)]

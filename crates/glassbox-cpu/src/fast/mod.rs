@@ -4,10 +4,10 @@
 //! sums in memory between blocks, skipping exact zeros. What is not: reordering the chain of one
 //! element. See the three rules in [`crate::reference`].
 
-mod dispatch;
-mod each;
-mod pool;
-mod vector;
+pub(crate) mod dispatch;
+pub(crate) mod each;
+pub(crate) mod pool;
+pub(crate) mod vector;
 
 pub mod activation;
 pub mod bias;
@@ -39,7 +39,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What fast operations run on: an instruction set, threads, and memory for copies.
 pub struct Engine {
     simd: Simd,
-    pool: Pool,
+    pub(crate) pool: Pool,
     scratch: Mutex<Vec<f32>>,
 }
 

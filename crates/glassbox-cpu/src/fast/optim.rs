@@ -16,9 +16,9 @@ pub fn momentum(engine: &Engine, w: &mut [f32], v: &mut [f32], g: &[f32], lr: f3
 }
 
 #[derive(Clone, Copy)]
-struct Momentum {
-    lr: f32,
-    mu: f32,
+pub(crate) struct Momentum {
+    pub lr: f32,
+    pub mu: f32,
 }
 
 impl Elementwise<2, 1> for Momentum {
@@ -38,9 +38,9 @@ pub fn nesterov(engine: &Engine, w: &mut [f32], v: &mut [f32], g: &[f32], lr: f3
 }
 
 #[derive(Clone, Copy)]
-struct Nesterov {
-    lr: f32,
-    mu: f32,
+pub(crate) struct Nesterov {
+    pub lr: f32,
+    pub mu: f32,
 }
 
 impl Elementwise<2, 1> for Nesterov {
@@ -69,7 +69,7 @@ pub fn adam(
 }
 
 #[derive(Clone, Copy)]
-struct Adam(AdamStep);
+pub(crate) struct Adam(pub AdamStep);
 
 impl Elementwise<3, 1> for Adam {
     #[inline(always)]

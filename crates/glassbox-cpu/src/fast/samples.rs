@@ -6,7 +6,7 @@ use crate::area;
 use crate::reference;
 
 /// Every pixel's value, divided once.
-static SCALED: [f32; 256] = {
+pub(crate) static SCALED: [f32; 256] = {
     let mut table = [0.0; 256];
     let mut pixel = 0;
     while pixel < 256 {

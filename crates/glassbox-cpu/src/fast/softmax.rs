@@ -116,7 +116,7 @@ impl Kernel for Softmax<'_> {
 }
 
 /// out = e^(x − max) for a row; gives the largest element and the sum, in ascending order.
-pub(super) struct Exponentials<'a> {
+pub(crate) struct Exponentials<'a> {
     pub out: &'a mut [f32],
     pub x: &'a [f32],
 }

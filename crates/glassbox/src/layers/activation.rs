@@ -1,6 +1,6 @@
 //! Activation layers: relu, leaky relu, sigmoid, tanh, gelu.
 
-use super::{Layer, Pass};
+use super::{Layer, Part, Pass};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use glassbox_cpu::reference::Activation;
@@ -38,6 +38,10 @@ impl Layer for ActivationLayer {
             Some(dx) => pass.device.activation_backward(self.0, dx, dy, x, y),
             None => Ok(()),
         }
+    }
+
+    fn part(&self) -> Part {
+        Part::Activation(self.0)
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {

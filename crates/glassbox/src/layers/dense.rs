@@ -1,6 +1,6 @@
 //! The dense layer: y = x·W + b.
 
-use super::{Layer, Parameter, Pass};
+use super::{Layer, Parameter, Part, Pass};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -64,6 +64,10 @@ impl Layer for Dense {
             Some(dx) => pass.device.matmul_bt(dx, dy, &weight.value),
             None => Ok(()),
         }
+    }
+
+    fn part(&self) -> Part {
+        Part::Dense
     }
 
     fn parameters(&self) -> &[Parameter] {

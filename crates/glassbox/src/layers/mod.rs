@@ -16,6 +16,7 @@ pub use softmax::{LogSoftmax, Softmax};
 use crate::device::Device;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use glassbox_cpu::reference::Activation;
 
 /// One layer of a network.
 pub trait Layer: Send + Sync {
@@ -45,6 +46,11 @@ pub trait Layer: Send + Sync {
         y: &Tensor,
     ) -> Result<()>;
 
+    /// What a plan that takes whole steps needs to know of the layer.
+    fn part(&self) -> Part {
+        Part::Other
+    }
+
     /// What is learned, if anything.
     fn parameters(&self) -> &[Parameter] {
         &[]
@@ -57,6 +63,17 @@ pub trait Layer: Send + Sync {
 
     /// A copy.
     fn boxed_clone(&self) -> Box<dyn Layer>;
+}
+
+/// A layer as part of a multilayer perceptron.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Part {
+    /// x·W + b
+    Dense,
+    /// A function of each element.
+    Activation(Activation),
+    /// Something else.
+    Other,
 }
 
 /// A tensor that is learned.

@@ -11,7 +11,7 @@
 mod direct;
 mod packed;
 mod sparse;
-mod tile;
+pub(crate) mod tile;
 
 use super::Engine;
 use super::pool::Parts;

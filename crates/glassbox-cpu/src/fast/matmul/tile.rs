@@ -4,7 +4,7 @@ use crate::fast::vector::Vector;
 
 /// Where a tile reads and writes. Strides count numbers.
 #[derive(Clone, Copy)]
-pub(super) struct Tile {
+pub(crate) struct Tile {
     /// The number of terms.
     pub k: usize,
     /// Element (0,0) of the tile's rows of a.
@@ -26,12 +26,12 @@ pub(super) struct Tile {
 }
 
 /// Rows of the full tile: as many as the registers hold beside two of b and one of a.
-pub(super) const fn full_rows<V: Vector>() -> usize {
+pub(crate) const fn full_rows<V: Vector>() -> usize {
     if V::LANES == 16 { 14 } else { 6 }
 }
 
 /// Registers across the full tile.
-pub(super) const COLUMNS: usize = 2;
+pub(crate) const COLUMNS: usize = 2;
 
 /// Computes `rows` ≤ [`full_rows`] by `columns` ≤ `COLUMNS` · `LANES` numbers. Returns a register
 /// that is zero where everything written to its lane was finite, and NaN elsewhere.
@@ -40,7 +40,7 @@ pub(super) const COLUMNS: usize = 2;
 /// The CPU has the instructions of `V`; what the tile reads and writes is valid, b is readable to
 /// `tail` in the last register, or wholly if `PADDED`.
 #[inline(always)]
-pub(super) unsafe fn run<V: Vector, const PADDED: bool>(rows: usize, tile: Tile, wide: bool) -> V {
+pub(crate) unsafe fn run<V: Vector, const PADDED: bool>(rows: usize, tile: Tile, wide: bool) -> V {
     // SAFETY: passed on from the caller.
     unsafe {
         let is_full = tile.tail == V::LANES;

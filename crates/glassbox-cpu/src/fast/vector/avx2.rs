@@ -90,6 +90,11 @@ impl Vector for Avx2 {
         unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, b.0) }
     }
     #[inline(always)]
+    unsafe fn any_nan(self) -> bool {
+        // SAFETY: the caller promises the instructions.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0)) != 0 }
+    }
+    #[inline(always)]
     unsafe fn select(mask: __m256, yes: Self, no: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe { Avx2(_mm256_blendv_ps(no.0, yes.0, mask)) }
@@ -143,5 +148,26 @@ impl Vector for Avx2 {
     unsafe fn bits_to_float(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe { Avx2(_mm256_cvtepi32_ps(_mm256_castps_si256(self.0))) }
+    }
+    #[inline(always)]
+    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+        // SAFETY: the caller promises the instructions and 64 readable bytes.
+        unsafe { non_zero_bytes(p) }
+    }
+}
+
+/// Which of 64 bytes at `p` are not zero.
+///
+/// # Safety
+/// The CPU has AVX2, and the bytes are readable.
+#[inline(always)]
+pub(super) unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let zeros = |p: *const u8| {
+            let bytes = _mm256_loadu_si256(p.cast());
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256())) as u32
+        };
+        !(u64::from(zeros(p)) | u64::from(zeros(p.add(32))) << 32)
     }
 }

@@ -83,6 +83,11 @@ impl Vector for Avx512 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, b.0) }
     }
     #[inline(always)]
+    unsafe fn any_nan(self) -> bool {
+        // SAFETY: the caller promises the instructions.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0) != 0 }
+    }
+    #[inline(always)]
     unsafe fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe { Avx512(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
@@ -151,5 +156,10 @@ impl Vector for Avx512 {
     unsafe fn bits_to_float(self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe { Avx512(_mm512_cvtepi32_ps(_mm512_castps_si512(self.0))) }
+    }
+    #[inline(always)]
+    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+        // SAFETY: AVX-512F implies AVX2, and the caller promises 64 readable bytes.
+        unsafe { super::avx2::non_zero_bytes(p) }
     }
 }

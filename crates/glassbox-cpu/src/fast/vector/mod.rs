@@ -86,13 +86,7 @@ pub(crate) trait Vector: Copy {
     /// `self == b`, false where either is NaN; −0 equals +0.
     unsafe fn eq(self, b: Self) -> Self::Mask;
     /// Whether any lane is NaN.
-    #[inline(always)]
-    unsafe fn any_nan(self) -> bool {
-        let mut lanes = [0.0; 16];
-        // SAFETY: there are at most sixteen lanes.
-        unsafe { self.store(lanes.as_mut_ptr()) };
-        lanes.iter().any(|x| x.is_nan())
-    }
+    unsafe fn any_nan(self) -> bool;
     /// `yes` where `mask` holds, `no` elsewhere.
     unsafe fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
@@ -110,4 +104,7 @@ pub(crate) trait Vector: Copy {
     unsafe fn shift_right<const BY: u32>(self) -> Self;
     /// The bits, as a signed integer, converted to the nearest `f32`.
     unsafe fn bits_to_float(self) -> Self;
+
+    /// Which of 64 bytes at `p` are not zero, the first in the lowest bit.
+    unsafe fn non_zero_bytes(p: *const u8) -> u64;
 }

@@ -92,6 +92,10 @@ impl<const N: usize> Vector for Portable<N> {
         std::array::from_fn(|l| self.0[l] == b.0[l])
     }
     #[inline(always)]
+    unsafe fn any_nan(self) -> bool {
+        self.0.iter().any(|x| x.is_nan())
+    }
+    #[inline(always)]
     unsafe fn select(mask: [bool; N], yes: Self, no: Self) -> Self {
         Portable(std::array::from_fn(|l| if mask[l] { yes.0[l] } else { no.0[l] }))
     }
@@ -123,5 +127,11 @@ impl<const N: usize> Vector for Portable<N> {
     #[inline(always)]
     unsafe fn bits_to_float(self) -> Self {
         Portable(self.0.map(|a| a.to_bits() as i32 as f32))
+    }
+    #[inline(always)]
+    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+        // SAFETY: the caller promises 64 readable bytes.
+        let bytes = unsafe { p.cast::<[u8; 64]>().read() };
+        bytes.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte != 0))
     }
 }

@@ -1,0 +1,370 @@
+//! The first layer where most inputs are zero: only the others are multiplied.
+//!
+//! A thread owns some columns of the weights, in panels whose chains fit the registers. It computes
+//! their outputs, their gradients and their updates, and no one else touches them.
+
+use super::activate::{Activate, activate};
+use super::inputs::{BatchParts, WORD};
+use super::rule::{Rule, WithRule};
+use crate::fast::dispatch::{Kernel, Simd};
+use crate::fast::each::Elementwise;
+use crate::fast::pool::Parts;
+use crate::fast::samples::SCALED;
+use crate::fast::vector::Vector;
+use crate::reference::matmul::chain;
+use std::ops::Range;
+
+/// Registers across the widest panel: so many chains are held while the non-zeros run by.
+const WIDEST: usize = 8;
+
+/// Gradients of outputs up to this size cannot make an infinite sum: inputs are at most 1.
+const SMALL: f32 = 1e30;
+
+/// Some columns of the first layer.
+pub(super) struct Panel {
+    /// The first of them.
+    pub first: usize,
+    /// How many, up to a whole number of registers.
+    pub width: usize,
+    /// The weights (i,width), and as many arrays of the optimizer's memory as there are.
+    pub arrays: [Vec<f32>; 3],
+    /// Sums (b,width).
+    sums: Vec<f32>,
+    /// A copy of the gradients of the outputs (b,width).
+    delta: Vec<f32>,
+}
+
+impl Panel {
+    /// Panels for the registers `registers` of `lanes` columns each, eight, four, two or one wide.
+    pub(super) fn cut(
+        registers: Range<usize>,
+        lanes: usize,
+        inputs: usize,
+        memories: usize,
+        capacity: usize,
+    ) -> Vec<Panel> {
+        let mut panels = Vec::new();
+        let mut first = registers.start;
+        while first < registers.end {
+            let across = 1 << (registers.end - first).min(WIDEST).ilog2();
+            let width = across * lanes;
+            let array = |index| vec![0.0; if index <= memories { inputs * width } else { 0 }];
+            panels.push(Panel {
+                first: first * lanes,
+                width,
+                arrays: [array(0), array(1), array(2)],
+                sums: vec![0.0; capacity * width],
+                delta: vec![0.0; capacity * width],
+            });
+            first += across;
+        }
+        panels
+    }
+
+    /// Calls `f` with each row of array `which`, and the same columns of a matrix (i,o).
+    pub(super) fn rows(
+        &mut self,
+        which: usize,
+        columns: usize,
+    ) -> impl Iterator<Item = (&mut [f32], Range<usize>)> {
+        let (first, width) = (self.first, self.width);
+        let valid = width.min(columns - first);
+        let rows = self.arrays[which].chunks_exact_mut(width).enumerate();
+        rows.map(move |(i, row)| {
+            let start = i * columns + first;
+            (&mut row[..valid], start..start + valid)
+        })
+    }
+}
+
+/// The forward pass of a panel for `rows` images, activation included.
+pub(super) struct Forward<'a> {
+    pub panel: &'a mut Panel,
+    pub batch: BatchParts,
+    pub rows: usize,
+    pub activate: Activate,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: passed on; panels are cut to these widths.
+        unsafe {
+            match self.panel.width / V::LANES {
+                1 => self.sums::<V, 1>(),
+                2 => self.sums::<V, 2>(),
+                4 => self.sums::<V, 4>(),
+                _ => self.sums::<V, WIDEST>(),
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// # Safety
+    /// The panel is `C` registers wide, the batch is filled, and the CPU has `V`.
+    #[inline(always)]
+    unsafe fn sums<V: Vector, const C: usize>(self) {
+        let width = C * V::LANES;
+        let Panel { first, arrays: [weights, ..], sums, .. } = self.panel;
+        assert!(sums.len() >= self.rows * width);
+        sums[..self.rows * width].fill(0.0);
+        let sums = sums.as_mut_ptr();
+        // SAFETY: words, pixels and images are within the batch, and so within the panel.
+        unsafe {
+            for word in 0..self.batch.words() {
+                let weights = weights.as_ptr().add(word * WORD * width);
+                for image in 0..self.rows {
+                    let mut left = self.batch.pixels_of(word, image);
+                    if left == 0 {
+                        continue;
+                    }
+                    let bytes = self.batch.bytes(word, image);
+                    let mut acc = load::<V, C>(sums.add(image * width));
+                    while left != 0 {
+                        let pixel = left.trailing_zeros() as usize;
+                        left &= left - 1;
+                        let x = V::splat(SCALED[usize::from(*bytes.add(pixel))]);
+                        acc = multiply_add(x, weights.add(pixel * width), acc);
+                    }
+                    store(acc, sums.add(image * width));
+                }
+            }
+            let mut bad = V::splat(0.0);
+            for image in 0..self.rows {
+                for (c, sum) in load::<V, C>(sums.add(image * width)).into_iter().enumerate() {
+                    let sum = sum.add(V::splat(0.0));
+                    bad = bad.add(sum.sub(sum));
+                    sum.store(sums.add(image * width + c * V::LANES));
+                }
+            }
+            if bad.any_nan() {
+                repair(sums, weights, self.batch, [self.rows, weights.len() / width, width]);
+            }
+            for image in 0..self.rows {
+                activate::<V>(self.activate, sums.add(image * width), image, *first, width);
+            }
+        }
+    }
+}
+
+/// Computes by the definition the sums (b,width) that are not finite.
+///
+/// # Safety
+/// They exist, and the batch has `b` images of `i` pixels.
+#[cold]
+unsafe fn repair(sums: *mut f32, weights: &[f32], batch: BatchParts, [b, i, width]: [usize; 3]) {
+    for image in 0..b {
+        for j in 0..width {
+            // SAFETY: promised by the caller.
+            unsafe {
+                let sum = &mut *sums.add(image * width + j);
+                if !sum.is_finite() {
+                    let terms = (0..i).map(|p| (batch.number(image, p), weights[p * width + j]));
+                    *sum = chain(terms);
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of a panel and the change it makes.
+pub(super) struct Update<'a> {
+    pub simd: Simd,
+    pub panel: &'a mut Panel,
+    pub batch: BatchParts,
+    pub rows: usize,
+    /// The gradients of the outputs (b,stride).
+    pub delta: Parts<f32>,
+    pub stride: usize,
+    /// The bias, and the optimizer's memory of it.
+    pub bias: [Parts<f32>; 3],
+    pub rule: Rule,
+}
+
+impl WithRule for Update<'_> {
+    fn call<const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
+        self.simd.run(Change::<M, R> { update: self, rule });
+    }
+}
+
+/// An update whose rule changes `M` arrays.
+struct Change<'a, const M: usize, R> {
+    update: Update<'a>,
+    rule: R,
+}
+
+impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: passed on; panels are cut to these widths.
+        unsafe {
+            match self.update.panel.width / V::LANES {
+                1 => self.change::<V, 1>(),
+                2 => self.change::<V, 2>(),
+                4 => self.change::<V, 4>(),
+                _ => self.change::<V, WIDEST>(),
+            }
+        }
+    }
+}
+
+impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
+    /// # Safety
+    /// The panel is `C` registers wide, the batch is filled, and the CPU has `V`.
+    #[inline(always)]
+    unsafe fn change<V: Vector, const C: usize>(self) {
+        let width = C * V::LANES;
+        let Change { update, rule } = self;
+        let rests = update.rule.rests();
+        let Update { panel, batch, rows, delta, stride, bias, .. } = update;
+        assert!(panel.delta.len() >= rows * width);
+        // SAFETY: rows, columns, pixels and images are within the batch, the deltas and the panel,
+        // whose columns are this call's alone.
+        unsafe {
+            let own = panel.delta.as_mut_ptr();
+            let mut bias_gradient = [V::splat(0.0); C];
+            let mut bad = V::splat(0.0);
+            for image in 0..rows {
+                let row = load::<V, C>(delta.at(image * stride + panel.first));
+                for c in 0..C {
+                    bias_gradient[c] = bias_gradient[c].add(row[c]);
+                    bad = bad.add(large(row[c]));
+                }
+                store(row, own.add(image * width));
+            }
+            apply(rule, bias_gradient, bias.map(|bias| bias.at(panel.first)));
+            let is_small = !bad.any_nan();
+
+            let arrays = panel.arrays.each_mut().map(|array| array.as_mut_ptr());
+            let inputs = panel.arrays[0].len() / width;
+            for pixel in 0..inputs {
+                let mut gradient = [V::splat(0.0); C];
+                let mut any = 0;
+                for group in 0..batch.groups() {
+                    let mut left = batch.images_of(pixel, group);
+                    any |= left;
+                    let bytes = batch.bytes(pixel / WORD, group * WORD).add(pixel % WORD);
+                    let own = own.add(group * WORD * width);
+                    while left != 0 {
+                        let image = left.trailing_zeros() as usize;
+                        left &= left - 1;
+                        let x = V::splat(SCALED[usize::from(*bytes.add(image * WORD))]);
+                        gradient = multiply_add(x, own.add(image * width), gradient);
+                    }
+                }
+                if any == 0 && rests {
+                    continue;
+                }
+                for gradient in &mut gradient {
+                    *gradient = gradient.add(V::splat(0.0));
+                }
+                if !is_small {
+                    gradient = by_definition(own, batch, rows, pixel);
+                }
+                apply(rule, gradient, arrays.map(|array| array.wrapping_add(pixel * width)));
+            }
+        }
+    }
+}
+
+/// Changes C registers of each of the first `M` arrays.
+///
+/// # Safety
+/// They exist, are this call's alone, and the CPU has `V`.
+#[inline(always)]
+unsafe fn apply<V: Vector, const C: usize, const M: usize, R: Elementwise<M, 1>>(
+    rule: R,
+    gradient: [V; C],
+    arrays: [*mut f32; 3],
+) {
+    for (c, gradient) in gradient.into_iter().enumerate() {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let mut changing = [V::splat(0.0); M];
+            for (register, array) in changing.iter_mut().zip(arrays) {
+                *register = V::load(array.add(c * V::LANES));
+            }
+            let changed = rule.apply(changing, [gradient]);
+            for (register, array) in changed.into_iter().zip(arrays) {
+                register.store(array.add(c * V::LANES));
+            }
+        }
+    }
+}
+
+/// NaN in lanes that are larger than `SMALL`, or not numbers; 0 elsewhere.
+///
+/// # Safety
+/// The CPU has the instructions of `V`.
+#[inline(always)]
+unsafe fn large<V: Vector>(x: V) -> V {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (limit, nan) = (V::splat(SMALL), V::splat(f32::NAN));
+        let bad = V::select(limit.lt(x), nan, x.sub(x));
+        V::select(x.lt(V::splat(-SMALL)), nan, bad)
+    }
+}
+
+/// The gradient of a pixel's weights, by the definition.
+///
+/// # Safety
+/// `delta` has `rows` rows of C registers, the batch as many images, and the CPU has `V`.
+#[cold]
+unsafe fn by_definition<V: Vector, const C: usize>(
+    delta: *const f32,
+    batch: BatchParts,
+    rows: usize,
+    pixel: usize,
+) -> [V; C] {
+    let width = C * V::LANES;
+    let mut gradient = [0.0; WIDEST * 16];
+    for (j, gradient) in gradient[..width].iter_mut().enumerate() {
+        // SAFETY: promised by the caller.
+        let terms = (0..rows)
+            .map(|image| unsafe { (batch.number(image, pixel), *delta.add(image * width + j)) });
+        *gradient = chain(terms);
+    }
+    // SAFETY: there is room for C registers of at most sixteen lanes.
+    unsafe { load(gradient.as_ptr()) }
+}
+
+/// C registers side by side.
+///
+/// # Safety
+/// They are readable and the CPU has `V`.
+#[inline(always)]
+unsafe fn load<V: Vector, const C: usize>(p: *const f32) -> [V; C] {
+    // SAFETY: promised by the caller.
+    std::array::from_fn(|c| unsafe { V::load(p.add(c * V::LANES)) })
+}
+
+/// Writes C registers side by side.
+///
+/// # Safety
+/// They are writable and the CPU has `V`.
+#[inline(always)]
+unsafe fn store<V: Vector, const C: usize>(registers: [V; C], p: *mut f32) {
+    for (c, register) in registers.into_iter().enumerate() {
+        // SAFETY: promised by the caller.
+        unsafe { register.store(p.add(c * V::LANES)) }
+    }
+}
+
+/// acc + x · the C registers at `p`, each rounded once.
+///
+/// # Safety
+/// They are readable and the CPU has `V`.
+#[inline(always)]
+unsafe fn multiply_add<V: Vector, const C: usize>(x: V, p: *const f32, mut acc: [V; C]) -> [V; C] {
+    for (c, acc) in acc.iter_mut().enumerate() {
+        // SAFETY: promised by the caller.
+        unsafe { *acc = x.mul_add(V::load(p.add(c * V::LANES)), *acc) }
+    }
+    acc
+}

@@ -1,0 +1,146 @@
+//! Whole steps of a multilayer perceptron in one call of the engine.
+
+use super::{Plan, StepResult, Steps};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::layers::Part;
+use crate::loss::Loss;
+use crate::network::Network;
+use crate::optim::Optimizer;
+use glassbox_cpu::fused;
+use glassbox_cpu::reference::Activation;
+
+/// Whole steps, for networks of dense layers with activations between them.
+///
+/// The gradients and activations of a step pass by unseen: after a run, those of the network are
+/// the ones of whatever looked at it last.
+pub struct Fused;
+
+impl Plan for Fused {
+    fn name(&self) -> &'static str {
+        "fused"
+    }
+
+    fn run(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Optimizer,
+        steps: &Steps,
+    ) -> Result<Vec<StepResult>> {
+        let fail = |reason| Error::Setting {
+            setting: "--plan",
+            value: "fused".to_string(),
+            reason,
+            hint: "use --plan layered".to_string(),
+        };
+        if let Some(obstacle) = obstacle(network, steps.loss, steps.clip, steps.device) {
+            return Err(fail(obstacle));
+        }
+        let (Device::Cpu(engine), Some(shape)) = (steps.device, perceptron(network)) else {
+            return Err(fail("the network or the device is not made for it".to_string()));
+        };
+        check_samples(network, steps)?;
+        let first = optimizer.steps() + 1;
+        let rules: Vec<fused::Rule> =
+            (first..).zip(steps.rates).map(|(t, &rate)| optimizer.fused_rule(rate, t)).collect();
+        let order = &steps.order[..steps.order.len().min(rules.len() * steps.batch)];
+        let rules = &rules[..order.len().div_ceil(steps.batch)];
+
+        let mut values = network.parameters_mut().map(|parameter| parameter.value.data_mut());
+        let mut memory = optimizer.memory_mut().iter_mut();
+        let mut arrays = || {
+            let value = values.next().into_iter();
+            let memory = memory.next().into_iter().flatten().map(|tensor| tensor.data_mut());
+            value.chain(memory).collect()
+        };
+        let mut layers: Vec<fused::Layer> = shape
+            .into_iter()
+            .map(|(outputs, activation)| {
+                let (weight, bias) = (arrays(), arrays());
+                fused::Layer { outputs, activation, weight, bias }
+            })
+            .collect();
+        let job = fused::Steps {
+            pixels: &steps.samples.pixels,
+            inputs: steps.samples.width,
+            labels: &steps.samples.labels,
+            order,
+            batch: steps.batch,
+            reduction: steps.loss.reduction().into(),
+            rules,
+        };
+        let outcomes = fused::train(engine, &job, &mut layers);
+        drop(layers);
+        let made = outcomes.iter().filter(|outcome| outcome.loss.is_finite()).count();
+        optimizer.advance(made as u64);
+        let result = |outcome: fused::Outcome| StepResult {
+            loss: outcome.loss.into(),
+            correct: outcome.correct,
+            count: outcome.count,
+        };
+        Ok(outcomes.into_iter().map(result).collect())
+    }
+}
+
+/// Why the fused plan cannot carry a run out, if it cannot.
+pub(super) fn obstacle(
+    network: &Network,
+    loss: Loss,
+    clip: Option<f32>,
+    device: &Device,
+) -> Option<String> {
+    if !matches!(device, Device::Cpu(_)) {
+        return Some("only the device cpu has the fused plan".to_string());
+    }
+    if clip.is_some() {
+        return Some("clipping needs all gradients before the first is used".to_string());
+    }
+    if !matches!(loss, Loss::CrossEntropy(_)) {
+        return Some("the fused plan has the cross-entropy alone".to_string());
+    }
+    if network.parameters().any(|(_, parameter)| parameter.value.is_f64()) {
+        return Some("the fused plan computes in f32".to_string());
+    }
+    perceptron(network).is_none().then(|| {
+        format!("{network} is not made of dense layers with at most one activation after each")
+    })
+}
+
+/// The output features and the activation of each dense layer, if there are no others.
+fn perceptron(network: &Network) -> Option<Vec<(usize, Option<Activation>)>> {
+    let mut shape: Vec<(usize, Option<Activation>)> = Vec::new();
+    for layer in network.layers() {
+        match (layer.part(), shape.last_mut()) {
+            (Part::Dense, _) => shape.push((layer.width(0), None)),
+            (Part::Activation(kind), Some((_, none @ None))) => *none = Some(kind),
+            _ => return None,
+        }
+    }
+    Some(shape)
+}
+
+/// The engine trusts what it is given.
+fn check_samples(network: &Network, steps: &Steps) -> Result<()> {
+    let (samples, classes) = (steps.samples, network.output_width());
+    let inputs = network.input_width();
+    if samples.width != inputs || samples.pixels.len() != inputs * samples.labels.len() {
+        return Err(Error::Shape {
+            op: "fused",
+            shapes: vec![vec![samples.len(), samples.width], vec![inputs, classes]],
+            hint: "the samples are (n,i) for a network (i,o)",
+        });
+    }
+    if steps.batch == 0 {
+        let (what, hint) = ("a step of no samples", "use a batch of at least 1");
+        return Err(Error::Refused { what, hint });
+    }
+    let labels = samples.labels.iter().enumerate();
+    if let Some((row, &label)) = labels.into_iter().find(|(_, l)| **l as usize >= classes) {
+        return Err(Error::Label { row, label, classes });
+    }
+    if steps.order.iter().any(|&sample| sample as usize >= samples.len()) {
+        let (what, hint) = ("a sample that does not exist", "give the order below samples.len()");
+        return Err(Error::Refused { what, hint });
+    }
+    Ok(())
+}

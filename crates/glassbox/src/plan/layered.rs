@@ -1,0 +1,75 @@
+//! Operation by operation: a training step as the course explains it.
+
+use super::{Plan, StepResult, Steps};
+use crate::error::Result;
+use crate::layers::Moment;
+use crate::loss::Targets;
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::tensor::Tensor;
+
+/// One operation after the other, through the op table.
+#[derive(Default)]
+pub struct Layered {
+    x: Option<Tensor>,
+    labels: Vec<u32>,
+    answers: Vec<u32>,
+}
+
+impl Plan for Layered {
+    fn name(&self) -> &'static str {
+        "layered"
+    }
+
+    fn run(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Optimizer,
+        steps: &Steps,
+    ) -> Result<Vec<StepResult>> {
+        let mut results = Vec::with_capacity(steps.rates.len());
+        let mut moment = steps.moment;
+        for (order, &rate) in steps.order.chunks(steps.batch).zip(steps.rates) {
+            let result = self.step(network, optimizer, steps, order, rate, moment)?;
+            results.push(result);
+            if !result.loss.is_finite() {
+                break;
+            }
+            moment.step += 1;
+        }
+        Ok(results)
+    }
+}
+
+impl Layered {
+    /// One step: forward, loss, backward, update.
+    fn step(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Optimizer,
+        steps: &Steps,
+        order: &[u32],
+        rate: f32,
+        moment: Moment,
+    ) -> Result<StepResult> {
+        let Steps { device, loss, samples, .. } = *steps;
+        let x = self.x.get_or_insert_with(|| Tensor::zeros(&[0, samples.width]));
+        x.set_rows(order.len());
+        device.gather(x, &samples.pixels, order)?;
+        self.labels.clear();
+        self.labels.extend(order.iter().map(|&sample| samples.labels[sample as usize]));
+
+        let logits = network.forward_at(device, x, Some(moment))?;
+        device.argmax(&mut self.answers, logits)?;
+        let targets = Targets::Classes(&self.labels);
+        let value = network.backward(device, loss, x, targets, Some(moment))?;
+        if value.is_finite() {
+            if let Some(limit) = steps.clip {
+                Optimizer::clip(device, network, limit)?;
+            }
+            optimizer.step(device, network, rate)?;
+        }
+        let correct = self.answers.iter().zip(&self.labels).filter(|(a, b)| a == b).count();
+        Ok(StepResult { loss: value, correct: correct as u32, count: order.len() as u32 })
+    }
+}
