@@ -6,6 +6,7 @@
 
 pub(crate) mod dispatch;
 pub(crate) mod each;
+pub(crate) mod memory;
 pub(crate) mod pool;
 pub(crate) mod vector;
 
@@ -33,6 +34,7 @@ pub use random::{dropout, dropout_backward, fill_uniform};
 pub use samples::{argmax, gather};
 pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
 
+use memory::Numbers;
 use pool::Pool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,7 +42,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Engine {
     simd: Simd,
     pub(crate) pool: Pool,
-    scratch: Mutex<Vec<f32>>,
+    scratch: Mutex<Numbers>,
 }
 
 impl Engine {
@@ -60,7 +62,7 @@ impl Engine {
     }
 
     /// Memory that is kept between calls, because asking the system for it costs more than using it.
-    fn scratch(&self) -> MutexGuard<'_, Vec<f32>> {
+    fn scratch(&self) -> MutexGuard<'_, Numbers> {
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

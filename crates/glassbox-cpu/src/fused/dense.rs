@@ -4,6 +4,7 @@ use super::rule::WithRule;
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
 use crate::fast::matmul::tile::{self, COLUMNS, Tile, full_rows};
+use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use crate::reference::matmul::chain;
@@ -18,7 +19,7 @@ pub(super) struct Panels {
     pub rows: usize,
     pub columns: usize,
     pub width: usize,
-    numbers: Vec<f32>,
+    numbers: Numbers,
 }
 
 /// Panels that several threads write, each its own parts.
@@ -32,7 +33,8 @@ pub(super) struct PanelParts {
 
 impl Panels {
     pub(super) fn new(rows: usize, columns: usize, width: usize) -> Panels {
-        Panels { rows, columns, width, numbers: vec![0.0; columns.div_ceil(width) * rows * width] }
+        let numbers = Numbers::zeros(columns.div_ceil(width) * rows * width);
+        Panels { rows, columns, width, numbers }
     }
 
     /// From a row-major matrix.
@@ -202,7 +204,7 @@ pub(super) struct Update<'a> {
     pub rows: Range<usize>,
     pub panels: Range<usize>,
     /// Room for a panel of delta (b,width).
-    pub room: &'a mut Vec<f32>,
+    pub room: &'a mut Numbers,
 }
 
 impl WithRule for Update<'_> {
@@ -227,12 +229,12 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
             update;
         let (height, width) = (full_rows::<V>(), COLUMNS * V::LANES);
         debug_assert_eq!(width, arrays[0].width);
-        room.resize(batch * width, 0.0);
+        room.reserve(batch * width);
         let mut gradient = [0.0; 14 * COLUMNS * 16];
         // SAFETY: rows and panels exist, are this call's alone, and the CPU has `V`.
         unsafe {
             for panel in panels {
-                for (image, row) in room.chunks_exact_mut(width).enumerate() {
+                for (image, row) in room[..batch * width].chunks_exact_mut(width).enumerate() {
                     let from = delta.at(image * delta_stride + panel * width);
                     row.copy_from_slice(std::slice::from_raw_parts(from, width));
                 }
@@ -251,7 +253,9 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
                     };
                     let bad = tile::run::<V, true>(rows, tile, true);
                     if bad.any_nan() {
-                        repair(&mut gradient[..rows * width], x.add(i), x_stride, room, width);
+                        let (gradient, delta) =
+                            (&mut gradient[..rows * width], &room[..batch * width]);
+                        repair(gradient, x.add(i), x_stride, delta, width);
                     }
                     let start = arrays.map(|array| array.at(panel, i));
                     for place in (0..rows * width).step_by(V::LANES) {

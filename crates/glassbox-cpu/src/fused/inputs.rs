@@ -13,133 +13,100 @@ use std::ops::Range;
 /// Pixels or images in a word of bits.
 pub(super) const WORD: usize = 64;
 
-/// Room for a batch of images of `pixels` bytes.
+/// The images of a batch. Each thread has its own: to compute it twice costs less than to send it
+/// from one core to another.
 pub(super) struct Batch {
+    /// Pixels an image.
     pixels: usize,
-    /// Room for so many images, in words.
-    groups: usize,
+    /// Room for so many images, a whole number of words.
+    capacity: usize,
     /// For each word of pixels, each image: its 64 bytes.
     bytes: Vec<u8>,
     /// For each word of pixels, each image: which bytes are not zero.
     by_image: Vec<u64>,
     /// For each pixel, each word of images: in which images it is not zero.
     by_pixel: Vec<u64>,
-    /// (b,stride) numbers, where the inputs are dense.
-    dense: Vec<f32>,
-    /// The distance between rows of `dense`.
-    stride: usize,
-}
-
-/// A batch that several threads write, each some words of pixels or some images.
-#[derive(Clone, Copy)]
-pub(super) struct BatchParts {
-    pixels: usize,
-    capacity: usize,
-    bytes: Parts<u8>,
-    by_image: Parts<u64>,
-    by_pixel: Parts<u64>,
-    dense: Parts<f32>,
-    stride: usize,
 }
 
 impl Batch {
-    /// Room for `capacity` images; `stride` numbers a row if they are to be dense.
-    pub(super) fn new(pixels: usize, capacity: usize, stride: Option<usize>) -> Batch {
-        let (words, groups) = (pixels.div_ceil(WORD), capacity.div_ceil(WORD));
-        let cells = if stride.is_none() { words * groups * WORD } else { 0 };
+    /// Room for `capacity` images.
+    pub(super) fn new(pixels: usize, capacity: usize) -> Batch {
+        let (words, capacity) = (pixels.div_ceil(WORD), capacity.next_multiple_of(WORD));
         Batch {
             pixels,
-            groups,
-            bytes: vec![0; cells * WORD],
-            by_image: vec![0; cells],
-            by_pixel: vec![0; cells],
-            dense: vec![0.0; stride.unwrap_or(0) * capacity],
-            stride: stride.unwrap_or(0),
+            capacity,
+            bytes: vec![0; words * capacity * WORD],
+            by_image: vec![0; words * capacity],
+            by_pixel: vec![0; words * capacity],
         }
     }
 
-    /// The whole, to be written in parts.
-    pub(super) fn parts(&mut self) -> BatchParts {
-        BatchParts {
-            pixels: self.pixels,
-            capacity: self.groups * WORD,
-            bytes: Parts::new(&mut self.bytes),
-            by_image: Parts::new(&mut self.by_image),
-            by_pixel: Parts::new(&mut self.by_pixel),
-            dense: Parts::new(&mut self.dense),
-            stride: self.stride,
-        }
-    }
-}
-
-impl BatchParts {
     /// How many words an image has.
-    pub(super) fn words(self) -> usize {
+    pub(super) fn words(&self) -> usize {
         self.pixels.div_ceil(WORD)
     }
 
     /// How many words the images of a batch have.
-    pub(super) fn groups(self) -> usize {
+    pub(super) fn groups(&self) -> usize {
         self.capacity / WORD
     }
 
-    /// Which pixels of a word are not zero, for image `image`.
-    ///
-    /// # Safety
-    /// The word and the image exist, and no one writes them.
+    /// For each image which pixels of a word are not zero, and the bytes of that word.
     #[inline(always)]
-    pub(super) unsafe fn pixels_of(self, word: usize, image: usize) -> u64 {
-        // SAFETY: promised by the caller.
-        unsafe { *self.by_image.at(word * self.capacity + image) }
+    pub(super) fn by_image(&self, word: usize) -> (&[u64], &[u8]) {
+        let start = word * self.capacity;
+        (
+            &self.by_image[start..][..self.capacity],
+            &self.bytes[start * WORD..][..self.capacity * WORD],
+        )
     }
 
-    /// In which images of group `group` a pixel is not zero.
-    ///
-    /// # Safety
-    /// The pixel and the group exist, and no one writes them.
+    /// For each word of images in which of them a pixel is not zero, and the bytes of the pixel's
+    /// word from the pixel on, 64 an image.
     #[inline(always)]
-    pub(super) unsafe fn images_of(self, pixel: usize, group: usize) -> u64 {
-        // SAFETY: promised by the caller.
-        unsafe { *self.by_pixel.at(pixel * self.groups() + group) }
-    }
-
-    /// The bytes of a word of pixels, of image `image`; those of the next image follow.
-    ///
-    /// # Safety
-    /// The word and the image exist, and no one writes them.
-    #[inline(always)]
-    pub(super) unsafe fn bytes(self, word: usize, image: usize) -> *const u8 {
-        // SAFETY: promised by the caller.
-        unsafe { self.bytes.at((word * self.capacity + image) * WORD) }
+    pub(super) fn by_pixel(&self, pixel: usize) -> (&[u64], &[u8]) {
+        let groups = self.groups();
+        let start = pixel / WORD * self.capacity * WORD + pixel % WORD;
+        (&self.by_pixel[pixel * groups..][..groups], &self.bytes[start..])
     }
 
     /// The number at (image, pixel).
-    ///
-    /// # Safety
-    /// Both exist, and no one writes them.
-    pub(super) unsafe fn number(self, image: usize, pixel: usize) -> f32 {
-        // SAFETY: promised by the caller.
-        unsafe { SCALED[usize::from(*self.bytes(pixel / WORD, image).add(pixel % WORD))] }
-    }
-
-    /// The distance between rows of the dense numbers.
-    pub(super) fn stride(self) -> usize {
-        self.stride
-    }
-
-    /// The dense numbers.
-    pub(super) fn dense(self) -> *const f32 {
-        // SAFETY: the first element, or one past the end of nothing.
-        unsafe { self.dense.at(0) }
+    pub(super) fn number(&self, image: usize, pixel: usize) -> f32 {
+        let place = (pixel / WORD * self.capacity + image) * WORD + pixel % WORD;
+        SCALED[usize::from(self.bytes[place])]
     }
 }
 
-/// Fills some words of pixels of a batch with the images `order`.
-pub(super) struct FillBits<'a> {
-    pub batch: BatchParts,
-    pub words: Range<usize>,
+/// The images of a data set that make up a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
     pub pixels: &'a [u8],
+    /// Bytes an image.
+    pub width: usize,
     pub order: &'a [u32],
+}
+
+impl Source<'_> {
+    /// The pixels of image `row` of the batch.
+    #[inline(always)]
+    fn image(&self, row: usize) -> &[u8] {
+        &self.pixels[self.order[row] as usize * self.width..][..self.width]
+    }
+
+    /// Asks for a word of an image before it is needed: the images of a batch come from all over
+    /// memory.
+    #[inline(always)]
+    pub(super) fn prefetch<V: Vector>(&self, row: usize, word: usize) {
+        if row < self.order.len() && word * WORD < self.width {
+            V::prefetch(self.image(row)[word * WORD..].as_ptr());
+        }
+    }
+}
+
+/// Fills a batch.
+pub(super) struct FillBits<'a> {
+    pub batch: &'a mut Batch,
+    pub source: Source<'a>,
 }
 
 impl Kernel for FillBits<'_> {
@@ -147,42 +114,48 @@ impl Kernel for FillBits<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let BatchParts { pixels: width, capacity, bytes, by_image, by_pixel, .. } = self.batch;
-        for word in self.words {
-            let len = WORD.min(width - word * WORD);
-            // SAFETY: these words are this call's alone, and the CPU has `V`.
-            unsafe {
-                let bytes = bytes.part(word * capacity * WORD, capacity * WORD);
-                let masks = by_image.part(word * capacity, capacity);
-                for ((&image, bytes), mask) in
-                    self.order.iter().zip(bytes.chunks_exact_mut(WORD)).zip(&mut *masks)
-                {
-                    let from = &self.pixels[image as usize * width + word * WORD..][..len];
-                    bytes[..len].copy_from_slice(from);
-                    *mask = V::non_zero_bytes(bytes.as_ptr());
-                }
-                masks[self.order.len()..].fill(0);
-                let groups = capacity / WORD;
-                let turned = by_pixel.part(word * WORD * groups, WORD * groups);
-                for (group, masks) in masks.chunks_exact(WORD).enumerate() {
-                    let mut square = [0; WORD];
-                    square.copy_from_slice(masks);
-                    transpose(&mut square);
-                    for (pixel, images) in square.into_iter().enumerate() {
-                        turned[pixel * groups + group] = images;
+        let FillBits { batch, source } = self;
+        let (words, capacity) = (batch.words(), batch.capacity);
+        for row in 0..source.order.len() {
+            let pixels = source.image(row);
+            for word in 0..words {
+                let place = word * capacity + row;
+                let bytes = &mut batch.bytes[place * WORD..][..WORD];
+                match pixels[word * WORD..].first_chunk::<WORD>() {
+                    // A length that the compiler knows makes a copy of two moves.
+                    Some(whole) => bytes.copy_from_slice(whole),
+                    None => {
+                        let rest = &pixels[word * WORD..];
+                        bytes[..rest.len()].copy_from_slice(rest);
                     }
+                }
+                // SAFETY: there are 64 bytes, and the CPU has `V`.
+                batch.by_image[place] = unsafe { V::non_zero_bytes(bytes.as_ptr()) };
+            }
+        }
+        let groups = batch.groups();
+        for word in 0..words {
+            let masks = &mut batch.by_image[word * capacity..][..capacity];
+            masks[source.order.len()..].fill(0);
+            let turned = &mut batch.by_pixel[word * WORD * groups..][..WORD * groups];
+            for (group, masks) in masks.chunks_exact(WORD).enumerate() {
+                let mut square = [0; WORD];
+                square.copy_from_slice(masks);
+                transpose(&mut square);
+                for (pixel, images) in square.into_iter().enumerate() {
+                    turned[pixel * groups + group] = images;
                 }
             }
         }
     }
 }
 
-/// Fills some rows of a dense batch with images of `order`, divided by 255.
+/// Fills some rows of a dense batch (b,stride), pixels divided by 255.
 pub(super) struct FillDense<'a> {
-    pub batch: BatchParts,
+    pub dense: Parts<f32>,
+    pub stride: usize,
     pub rows: Range<usize>,
-    pub pixels: &'a [u8],
-    pub order: &'a [u32],
+    pub source: Source<'a>,
 }
 
 impl Kernel for FillDense<'_> {
@@ -190,12 +163,10 @@ impl Kernel for FillDense<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let BatchParts { pixels: width, dense, stride, .. } = self.batch;
         for row in self.rows {
             // SAFETY: this row is this call's alone.
-            let out = unsafe { dense.part(row * stride, width) };
-            let from = &self.pixels[self.order[row] as usize * width..][..width];
-            for (out, &pixel) in out.iter_mut().zip(from) {
+            let out = unsafe { self.dense.part(row * self.stride, self.source.width) };
+            for (out, &pixel) in out.iter_mut().zip(self.source.image(row)) {
                 *out = SCALED[usize::from(pixel)];
             }
         }

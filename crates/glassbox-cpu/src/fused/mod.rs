@@ -28,6 +28,7 @@ use crate::area;
 use crate::fast::Engine;
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::matmul::tile::COLUMNS;
+use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use crate::reference::loss::reduce;
@@ -35,7 +36,7 @@ use crate::reference::{Activation, Reduction};
 use activate::{Activate, activate, activate_backward, needs_before};
 use barrier::Barrier;
 use dense::{PanelParts, Panels, Product, UpdateBias};
-use inputs::{Batch, BatchParts, FillBits, FillDense};
+use inputs::{Batch, FillBits, FillDense, Source};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -123,7 +124,9 @@ fn check(steps: &Steps, layers: &[Layer]) {
 struct Room {
     threads: usize,
     simd: Simd,
-    batches: [Batch; 2],
+    /// Dense inputs (b,stride), of this step and the next.
+    inputs: [Numbers; 2],
+    stride: usize,
     own: Vec<Mutex<Own>>,
     layers: Vec<LayerRoom>,
     is_sparse: bool,
@@ -137,18 +140,19 @@ struct LayerRoom {
     arrays: [Panels; 3],
     /// The weights transposed, but for the first layer.
     turned: Panels,
-    bias: [Vec<f32>; 3],
+    bias: [Numbers; 3],
     /// (b,stride): the activation's input, its output (of this step and the last), its gradient.
-    before: Vec<f32>,
-    after: [Vec<f32>; 2],
-    delta: Vec<f32>,
+    before: Numbers,
+    after: [Numbers; 2],
+    delta: Numbers,
     stride: usize,
 }
 
 /// What a thread has for itself.
 struct Own {
+    batch: Batch,
     panels: Vec<sparse::Panel>,
-    room: Vec<f32>,
+    room: Numbers,
 }
 
 /// The distance between rows of a matrix of `columns` columns: whole panels, and a little more, so
@@ -183,7 +187,8 @@ impl Room {
             let registers = share(columns.div_ceil(lanes), threads, thread);
             let memories = layers[0].weight.len() - 1;
             let panels = sparse::Panel::cut(registers, lanes, steps.inputs, memories, capacity);
-            Mutex::new(Own { panels, room: Vec::new() })
+            let batch = Batch::new(steps.inputs, if is_sparse { capacity } else { 0 });
+            Mutex::new(Own { batch, panels, room: Numbers::default() })
         };
         let mut inputs = steps.inputs;
         let rooms = layers.iter().enumerate().map(|(index, layer)| {
@@ -196,11 +201,11 @@ impl Room {
             let arrays = [array(0), array(1), array(2)];
             let turned = Panels::new(if index > 0 { outputs } else { 0 }, inputs, width);
             inputs = outputs;
-            let matrix = |is_used| vec![0.0; if is_used { capacity * stride } else { 0 }];
+            let matrix = |is_used| Numbers::zeros(if is_used { capacity * stride } else { 0 });
             LayerRoom {
                 arrays,
                 turned,
-                bias: std::array::from_fn(|_| vec![0.0; stride]),
+                bias: std::array::from_fn(|_| Numbers::zeros(stride)),
                 before: matrix(needs_before(layer.activation)),
                 after: [matrix(true), matrix(index == 0)],
                 delta: matrix(true),
@@ -208,14 +213,13 @@ impl Room {
             }
         });
         let rooms = rooms.collect();
-        let batch = || {
-            let dense = (!is_sparse).then(|| stride(steps.inputs, width));
-            Batch::new(steps.inputs, capacity, dense)
-        };
+        let stride = stride(steps.inputs, width);
+        let inputs = || Numbers::zeros(if is_sparse { 0 } else { capacity * stride });
         Room {
             threads,
             simd,
-            batches: [batch(), batch()],
+            inputs: [inputs(), inputs()],
+            stride,
             own: (0..threads).map(own).collect(),
             layers: rooms,
             is_sparse,
@@ -290,7 +294,8 @@ impl Room {
             steps,
             labels: steps.order.iter().map(|&image| steps.labels[image as usize]).collect(),
             is_sparse: self.is_sparse,
-            batches: self.batches.each_mut().map(|batch| batch.parts()),
+            inputs: self.inputs.each_mut().map(|inputs| Parts::new(inputs)),
+            stride: self.stride,
             layers: self.layers.iter_mut().zip(layers).map(parts).collect(),
             own: &self.own,
             losses: Parts::new(&mut self.losses),
@@ -334,7 +339,8 @@ struct Work<'a> {
     /// The labels in the order of the steps.
     labels: Vec<u32>,
     is_sparse: bool,
-    batches: [BatchParts; 2],
+    inputs: [Parts<f32>; 2],
+    stride: usize,
     layers: Vec<LayerParts>,
     own: &'a [Mutex<Own>],
     losses: Parts<f32>,
@@ -347,15 +353,15 @@ impl Work<'_> {
     fn run(&self, thread: usize) {
         let _guard = self.barrier.guard();
         let own = &mut *self.own[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        self.fill(0, thread);
-        self.barrier.wait();
+        if !self.is_sparse {
+            self.fill(0, thread);
+            self.barrier.wait();
+        }
         for step in 0..self.steps.rules.len() {
             self.first_layer(step, thread, own);
             self.barrier.wait();
-            self.other_layers(step, thread);
-            if step + 1 < self.steps.rules.len() {
-                self.fill(step + 1, thread);
-            }
+            self.other_layers(step, thread, own);
+            self.fill(step + 1, thread);
             self.barrier.wait();
             if !self.count(step, thread) {
                 break;
@@ -370,34 +376,44 @@ impl Work<'_> {
         &self.steps.order[begin..self.steps.order.len().min(begin + self.steps.batch)]
     }
 
-    /// This thread's share in reading a batch.
+    /// Where the images of a step come from.
+    fn source(&self, step: usize) -> Source<'_> {
+        let (pixels, width) = (self.steps.pixels, self.steps.inputs);
+        Source { pixels, width, order: self.order(step) }
+    }
+
+    /// This thread's share in reading the dense inputs of a step, if there is such a step.
     fn fill(&self, step: usize, thread: usize) {
-        let (order, batch) = (self.order(step), self.batches[step % 2]);
-        let pixels = self.steps.pixels;
-        if self.is_sparse {
-            let words = share(batch.words(), self.threads, thread);
-            self.simd.run(FillBits { batch, words, pixels, order });
-        } else {
-            let rows = share(order.len(), self.threads, thread);
-            self.simd.run(FillDense { batch, rows, pixels, order });
+        if !self.is_sparse && step < self.steps.rules.len() {
+            let (dense, stride, source) = (self.inputs[step % 2], self.stride, self.source(step));
+            let rows = share(source.order.len(), self.threads, thread);
+            self.simd.run(FillDense { dense, stride, rows, source });
         }
+    }
+
+    /// The dense inputs of a step.
+    fn dense(&self, step: usize) -> *const f32 {
+        // SAFETY: the address of the first element.
+        unsafe { self.inputs[step % 2].at(0) }
     }
 
     /// The outputs of the first layer for all images, in this thread's columns.
     fn first_layer(&self, step: usize, thread: usize, own: &mut Own) {
-        let (rows, batch, layer) =
-            (self.order(step).len(), self.batches[step % 2], &self.layers[0]);
+        let (rows, layer) = (self.order(step).len(), &self.layers[0]);
         let activate = layer.activate(step % 2);
         if self.is_sparse {
+            self.simd.run(FillBits { batch: &mut own.batch, source: self.source(step) });
+            let mut next = (step + 1 < self.steps.rules.len()).then(|| self.source(step + 1));
             for panel in &mut own.panels {
-                self.simd.run(sparse::Forward { panel, batch, rows, activate });
+                let (batch, next) = (&own.batch, next.take());
+                self.simd.run(sparse::Forward { panel, batch, rows, activate, next });
             }
             return;
         }
         let panels = share(layer.arrays[0].count(), self.threads, thread);
         self.simd.run(Product {
-            a: batch.dense(),
-            a_stride: batch.stride(),
+            a: self.dense(step),
+            a_stride: self.stride,
             weights: layer.arrays[0],
             out: activate.after,
             out_stride: layer.stride,
@@ -410,7 +426,7 @@ impl Work<'_> {
     }
 
     /// All other layers for this thread's images, forward and back to the first layer's outputs.
-    fn other_layers(&self, step: usize, thread: usize) {
+    fn other_layers(&self, step: usize, thread: usize, own: &mut Own) {
         let count = self.order(step).len();
         let rows = share(count, self.threads, thread);
         for index in 1..self.layers.len() {
@@ -428,7 +444,7 @@ impl Work<'_> {
             let columns = 0..layer.columns();
             self.simd.run(ActivateRows { activate, rows: rows.clone(), columns });
         }
-        self.loss(step, rows.clone());
+        self.loss(step, rows.clone(), &mut own.room);
         for index in (0..self.layers.len()).rev() {
             let layer = &self.layers[index];
             if index + 1 < self.layers.len() {
@@ -450,7 +466,7 @@ impl Work<'_> {
     }
 
     /// The losses of this thread's images and the gradients of their logits.
-    fn loss(&self, step: usize, rows: Range<usize>) {
+    fn loss(&self, step: usize, rows: Range<usize>, room: &mut Numbers) {
         let (last, count) = (self.layers.len() - 1, self.order(step).len());
         let layer = &self.layers[last];
         let scale = match self.steps.reduction {
@@ -467,6 +483,7 @@ impl Work<'_> {
             scale,
             losses: self.losses,
             right: self.right,
+            room,
         });
     }
 
@@ -486,13 +503,12 @@ impl Work<'_> {
 
     /// The gradients of this thread's weights, and what they change.
     fn update(&self, step: usize, thread: usize, own: &mut Own) {
-        let (count, batch, rule) =
-            (self.order(step).len(), self.batches[step % 2], self.steps.rules[step]);
-        let simd = self.simd;
+        let (count, rule, simd) = (self.order(step).len(), self.steps.rules[step], self.simd);
         for (index, layer) in self.layers.iter().enumerate() {
             let LayerParts { delta, stride, bias, arrays, .. } = *layer;
             if index == 0 && self.is_sparse {
                 for panel in &mut own.panels {
+                    let batch = &own.batch;
                     let update = sparse::Update {
                         simd,
                         panel,
@@ -512,7 +528,7 @@ impl Work<'_> {
             let columns = blocks.start * width..blocks.end * width;
             rule.with(UpdateBias { simd, delta, stride, batch: count, arrays: bias, columns });
             let (x, x_stride, rows, panels) = match index.checked_sub(1) {
-                None => (batch.dense(), batch.stride(), 0..arrays[0].rows, blocks),
+                None => (self.dense(step), self.stride, 0..arrays[0].rows, blocks),
                 Some(before) => {
                     let rows = share(layer.turned.count(), self.threads, thread);
                     let rows = rows.start * width..arrays[0].rows.min(rows.end * width);

@@ -4,10 +4,11 @@
 //! their outputs, their gradients and their updates, and no one else touches them.
 
 use super::activate::{Activate, activate};
-use super::inputs::{BatchParts, WORD};
+use super::inputs::{Batch, Source, WORD};
 use super::rule::{Rule, WithRule};
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
+use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::samples::SCALED;
 use crate::fast::vector::Vector;
@@ -27,11 +28,11 @@ pub(super) struct Panel {
     /// How many, up to a whole number of registers.
     pub width: usize,
     /// The weights (i,width), and as many arrays of the optimizer's memory as there are.
-    pub arrays: [Vec<f32>; 3],
+    pub arrays: [Numbers; 3],
     /// Sums (b,width).
-    sums: Vec<f32>,
+    sums: Numbers,
     /// A copy of the gradients of the outputs (b,width).
-    delta: Vec<f32>,
+    delta: Numbers,
 }
 
 impl Panel {
@@ -48,13 +49,13 @@ impl Panel {
         while first < registers.end {
             let across = 1 << (registers.end - first).min(WIDEST).ilog2();
             let width = across * lanes;
-            let array = |index| vec![0.0; if index <= memories { inputs * width } else { 0 }];
+            let array = |index| Numbers::zeros(if index <= memories { inputs * width } else { 0 });
             panels.push(Panel {
                 first: first * lanes,
                 width,
                 arrays: [array(0), array(1), array(2)],
-                sums: vec![0.0; capacity * width],
-                delta: vec![0.0; capacity * width],
+                sums: Numbers::zeros(capacity * width),
+                delta: Numbers::zeros(capacity * width),
             });
             first += across;
         }
@@ -80,9 +81,11 @@ impl Panel {
 /// The forward pass of a panel for `rows` images, activation included.
 pub(super) struct Forward<'a> {
     pub panel: &'a mut Panel,
-    pub batch: BatchParts,
+    pub batch: &'a Batch,
     pub rows: usize,
     pub activate: Activate,
+    /// The next batch, to be asked for meanwhile.
+    pub next: Option<Source<'a>>,
 }
 
 impl Kernel for Forward<'_> {
@@ -116,12 +119,16 @@ impl Forward<'_> {
         unsafe {
             for word in 0..self.batch.words() {
                 let weights = weights.as_ptr().add(word * WORD * width);
+                let (masks, bytes) = self.batch.by_image(word);
                 for image in 0..self.rows {
-                    let mut left = self.batch.pixels_of(word, image);
+                    if let Some(next) = &self.next {
+                        next.prefetch::<V>(image, word);
+                    }
+                    let mut left = masks[image];
                     if left == 0 {
                         continue;
                     }
-                    let bytes = self.batch.bytes(word, image);
+                    let bytes = bytes.as_ptr().add(image * WORD);
                     let mut acc = load::<V, C>(sums.add(image * width));
                     while left != 0 {
                         let pixel = left.trailing_zeros() as usize;
@@ -155,7 +162,7 @@ impl Forward<'_> {
 /// # Safety
 /// They exist, and the batch has `b` images of `i` pixels.
 #[cold]
-unsafe fn repair(sums: *mut f32, weights: &[f32], batch: BatchParts, [b, i, width]: [usize; 3]) {
+unsafe fn repair(sums: *mut f32, weights: &[f32], batch: &Batch, [b, i, width]: [usize; 3]) {
     for image in 0..b {
         for j in 0..width {
             // SAFETY: promised by the caller.
@@ -174,7 +181,7 @@ unsafe fn repair(sums: *mut f32, weights: &[f32], batch: BatchParts, [b, i, widt
 pub(super) struct Update<'a> {
     pub simd: Simd,
     pub panel: &'a mut Panel,
-    pub batch: BatchParts,
+    pub batch: &'a Batch,
     pub rows: usize,
     /// The gradients of the outputs (b,stride).
     pub delta: Parts<f32>,
@@ -245,10 +252,11 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
             for pixel in 0..inputs {
                 let mut gradient = [V::splat(0.0); C];
                 let mut any = 0;
-                for group in 0..batch.groups() {
-                    let mut left = batch.images_of(pixel, group);
+                let (masks, bytes) = batch.by_pixel(pixel);
+                for (group, &mask) in masks.iter().enumerate() {
+                    let mut left = mask;
                     any |= left;
-                    let bytes = batch.bytes(pixel / WORD, group * WORD).add(pixel % WORD);
+                    let bytes = bytes.as_ptr().add(group * WORD * WORD);
                     let own = own.add(group * WORD * width);
                     while left != 0 {
                         let image = left.trailing_zeros() as usize;
@@ -318,7 +326,7 @@ unsafe fn large<V: Vector>(x: V) -> V {
 #[cold]
 unsafe fn by_definition<V: Vector, const C: usize>(
     delta: *const f32,
-    batch: BatchParts,
+    batch: &Batch,
     rows: usize,
     pixel: usize,
 ) -> [V; C] {

@@ -7,6 +7,7 @@
 use super::tile::{self, COLUMNS, Tile, full_rows};
 use super::{Engine, Product};
 use crate::fast::dispatch::Kernel;
+use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use std::ops::Range;
@@ -42,7 +43,7 @@ struct Slab<'a> {
     product: Product<'a>,
     columns: Range<usize>,
     terms: Range<usize>,
-    scratch: &'a mut Vec<f32>,
+    scratch: &'a mut Numbers,
 }
 
 impl Kernel for Slab<'_> {
@@ -54,9 +55,9 @@ impl Kernel for Slab<'_> {
         let (m, k) = (self.product.m, self.terms.len());
         let (a_panels, b_panels) = (m.div_ceil(height), self.columns.len().div_ceil(width));
         let (a_len, b_len) = (a_panels * height * k, b_panels * width * k);
-        if self.scratch.len() < a_len + b_len {
-            self.scratch.resize(a_len + b_len, 0.0);
-        }
+        // Each copy begins a cache line.
+        let a_len = a_len.next_multiple_of(16);
+        self.scratch.reserve(a_len + b_len);
         let (a, b) = self.scratch.split_at_mut(a_len);
         let (a_copy, b_copy) = (Parts::new(a), Parts::new(b));
         let Slab { engine, product, columns, terms, .. } = self;

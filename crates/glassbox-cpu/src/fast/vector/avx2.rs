@@ -150,6 +150,11 @@ impl Vector for Avx2 {
         unsafe { Avx2(_mm256_cvtepi32_ps(_mm256_castps_si256(self.0))) }
     }
     #[inline(always)]
+    fn prefetch(p: *const u8) {
+        // SAFETY: SSE is part of x86-64, and a prefetch of any address does nothing but hint.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn non_zero_bytes(p: *const u8) -> u64 {
         // SAFETY: the caller promises the instructions and 64 readable bytes.
         unsafe { non_zero_bytes(p) }

@@ -158,6 +158,11 @@ impl Vector for Avx512 {
         unsafe { Avx512(_mm512_cvtepi32_ps(_mm512_castps_si512(self.0))) }
     }
     #[inline(always)]
+    fn prefetch(p: *const u8) {
+        // SAFETY: SSE is part of x86-64, and a prefetch of any address does nothing but hint.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn non_zero_bytes(p: *const u8) -> u64 {
         // SAFETY: AVX-512F implies AVX2, and the caller promises 64 readable bytes.
         unsafe { super::avx2::non_zero_bytes(p) }

@@ -105,6 +105,9 @@ pub(crate) trait Vector: Copy {
     /// The bits, as a signed integer, converted to the nearest `f32`.
     unsafe fn bits_to_float(self) -> Self;
 
+    /// Tells the CPU that this place will be read soon. It need not exist.
+    fn prefetch(_: *const u8) {}
+
     /// Which of 64 bytes at `p` are not zero, the first in the lowest bit.
     unsafe fn non_zero_bytes(p: *const u8) -> u64;
 }
