@@ -138,16 +138,11 @@ impl Network {
         rules: &[Rule],
         reduction: Reduction,
     ) -> Vec<Outcome> {
-        let parameters = self.weights.iter_mut().zip(&mut self.biases).zip(&self.shape);
-        let mut layers: Vec<Layer> = parameters
-            .map(|((weight, bias), &(outputs, activation))| {
-                let (weight, bias) = (as_slices(weight), as_slices(bias));
-                Layer { outputs, activation, weight, bias }
-            })
-            .collect();
+        let inputs = self.inputs;
+        let mut layers = self.layers();
         let steps = Steps {
             pixels: &data.pixels,
-            inputs: self.inputs,
+            inputs,
             labels: &data.labels,
             order: &data.order,
             batch: data.batch,
@@ -155,6 +150,17 @@ impl Network {
             rules,
         };
         fused::train(engine, &steps, &mut layers)
+    }
+
+    /// The layers as the engine takes them.
+    fn layers(&mut self) -> Vec<Layer<'_>> {
+        let parameters = self.weights.iter_mut().zip(&mut self.biases).zip(&self.shape);
+        parameters
+            .map(|((weight, bias), &(outputs, activation))| {
+                let (weight, bias) = (as_slices(weight), as_slices(bias));
+                Layer { outputs, activation, weight, bias }
+            })
+            .collect()
     }
 
     fn numbers(&self) -> impl Iterator<Item = &f32> {
@@ -333,4 +339,47 @@ fn a_loss_that_is_not_finite_changes_nothing_and_ends_the_call() {
     assert_eq!(outcomes.len(), 1);
     assert!(outcomes[0].loss.is_nan());
     assert!(after.numbers().zip(network.numbers()).all(|(a, b)| a.to_bits() == b.to_bits()));
+}
+
+/// The outputs of many images at once, by the definition.
+#[test]
+fn outputs_of_many_images() {
+    let shapes = [
+        vec![(10, None)],
+        vec![(17, Some(Activation::Gelu)), (3, RELU)],
+        vec![(64, RELU), (31, Some(Activation::Tanh)), (10, None)],
+    ];
+    for (inputs, percent) in [(70, 20), (70, 100), (1, 100), (784, 19)] {
+        for shape in &shapes {
+            for count in [1, 63, 64, 65, 300] {
+                let mut network = Network::new(inputs, shape, 0);
+                // What a zero meets is left out, whatever it is.
+                network.weights[0][0][0] = if percent < 100 { f32::NAN } else { f32::MAX };
+                let data = data(inputs, 2, count, 1, percent);
+                let pixels = &data.pixels[..count * inputs];
+                let order: Vec<u32> = (0..count as u32).collect();
+                let mut x = vec![0.0; count * inputs];
+                reference::gather(&mut x, pixels, &order, inputs);
+                for (layer, &(o, kind)) in shape.iter().enumerate() {
+                    let (mut sum, i) = (vec![0.0; count * o], network.width(layer));
+                    reference::matmul(&mut sum, &x, &network.weights[layer][0], [count, i, o]);
+                    reference::add_bias(&mut sum, &network.biases[layer][0], [count, o]);
+                    x = sum.clone();
+                    if let Some(kind) = kind {
+                        reference::activation(kind, &mut x, &sum);
+                    }
+                }
+                for engine in every_engine() {
+                    let mut found = vec![9.0; x.len()];
+                    fused::infer(&engine, &mut found, pixels, inputs, &network.layers());
+                    let same = |(a, b): (&f32, &f32)| {
+                        a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+                    };
+                    let (simd, threads) = (engine.simd(), engine.threads());
+                    let is_same = found.iter().zip(&x).all(same);
+                    assert!(is_same, "{inputs} to {shape:?}, {count} images, {simd}, {threads}");
+                }
+            }
+        }
+    }
 }

@@ -5,11 +5,16 @@ use crate::error::{Error, Result};
 use crate::loss::{Loss, Reduction, Targets};
 use crate::metrics::Confusion;
 use crate::network::Network;
+use crate::plan;
 use crate::samples::Samples;
 use crate::tensor::Tensor;
+use std::ops::Range;
 
-/// Samples a forward pass.
+/// Samples a forward pass. The loss is added up batch by batch, so this number is part of its bits.
 const BATCH: usize = 500;
+
+/// Batches whose outputs are computed in one call.
+const AT_ONCE: usize = 20;
 
 /// How well a network does.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,23 +31,51 @@ pub struct Evaluation {
 pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Result<Evaluation> {
     check_widths(network, samples)?;
     let mut confusion = Confusion::new(network.output_width())?;
-    let mut loss = 0.0;
-    let (mut x, mut answers) = (Tensor::zeros(&[0, samples.width]), Vec::new());
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    for order in order.chunks(BATCH) {
-        x.set_rows(order.len());
-        device.gather(&mut x, &samples.pixels, order)?;
-        let logits = network.forward(device, &x)?;
-        let labels = &samples.labels[order[0] as usize..][..order.len()];
-        let sum = Loss::CrossEntropy(Reduction::Sum);
-        loss += sum.forward(device, logits, Targets::Classes(labels))?;
-        device.argmax(&mut answers, logits)?;
-        for (&label, &answer) in labels.iter().zip(&answers) {
-            confusion.add(label, answer)?;
+    let (mut loss, mut answers) = (0.0, Vec::new());
+    let o = network.output_width();
+    let (mut all, mut logits) = (Tensor::zeros(&[0, o]), Tensor::zeros(&[0, o]));
+    for first in (0..samples.len()).step_by(AT_ONCE * BATCH) {
+        let end = samples.len().min(first + AT_ONCE * BATCH);
+        outputs(network, device, samples, first..end, &mut all)?;
+        for (rows, labels) in
+            all.data().chunks(BATCH * o).zip(samples.labels[first..end].chunks(BATCH))
+        {
+            logits.set_rows(labels.len());
+            logits.data_mut().copy_from_slice(rows);
+            let sum = Loss::CrossEntropy(Reduction::Sum);
+            loss += sum.forward(device, &logits, Targets::Classes(labels))?;
+            device.argmax(&mut answers, &logits)?;
+            for (&label, &answer) in labels.iter().zip(&answers) {
+                confusion.add(label, answer)?;
+            }
         }
     }
     let loss = if samples.is_empty() { 0.0 } else { loss / samples.len() as f64 };
     Ok(Evaluation { loss, accuracy: confusion.accuracy(), confusion })
+}
+
+/// The network's outputs (b,o) for some of the samples, in one call if there is one for it.
+fn outputs(
+    network: &mut Network,
+    device: &Device,
+    samples: &Samples,
+    range: Range<usize>,
+    out: &mut Tensor,
+) -> Result<()> {
+    out.set_rows(range.len());
+    let (width, o) = (samples.width, network.output_width());
+    let pixels = &samples.pixels[range.start * width..range.end * width];
+    if plan::infer(network, device, pixels, out) {
+        return Ok(());
+    }
+    let mut x = Tensor::zeros(&[0, width]);
+    for (pixels, out) in pixels.chunks(BATCH * width).zip(out.data_mut().chunks_mut(BATCH * o)) {
+        let order: Vec<u32> = (0..(out.len() / o) as u32).collect();
+        x.set_rows(order.len());
+        device.gather(&mut x, pixels, &order)?;
+        out.copy_from_slice(network.forward(device, &x)?.data());
+    }
+    Ok(())
 }
 
 /// An error unless the network takes these samples and has an output for each of their classes.

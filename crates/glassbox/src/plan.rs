@@ -7,6 +7,7 @@ mod fused;
 mod layered;
 
 pub use fused::Fused;
+pub(crate) use fused::infer;
 pub use layered::Layered;
 
 use crate::device::Device;

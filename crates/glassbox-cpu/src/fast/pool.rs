@@ -196,6 +196,11 @@ impl<T> Parts<T> {
         Parts(slice.as_mut_ptr())
     }
 
+    /// The address of the first element.
+    pub(crate) fn start(self) -> *mut T {
+        self.0
+    }
+
     /// The address of element `index`.
     ///
     /// # Safety

@@ -89,7 +89,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// The pixels of image `row` of the batch.
     #[inline(always)]
-    fn image(&self, row: usize) -> &[u8] {
+    pub(super) fn image(&self, row: usize) -> &[u8] {
         &self.pixels[self.order[row] as usize * self.width..][..self.width]
     }
 

@@ -18,10 +18,12 @@ mod activate;
 mod barrier;
 mod dense;
 mod head;
+mod infer;
 mod inputs;
 mod rule;
 mod sparse;
 
+pub use infer::infer;
 pub use rule::{Optimizer, Rule};
 
 use crate::area;
@@ -166,13 +168,12 @@ fn share(count: usize, threads: usize, thread: usize) -> Range<usize> {
     count * thread / threads..count * (thread + 1) / threads
 }
 
-/// The share of non-zeros in a batch.
-fn density(steps: &Steps) -> f64 {
-    let batch = &steps.order[..steps.batch.min(steps.order.len())];
-    let image = |&image: &u32| &steps.pixels[image as usize * steps.inputs..][..steps.inputs];
+/// The share of non-zeros among some images.
+fn density(source: Source) -> f64 {
+    let (images, width) = (source.order.len(), source.width);
     let count = |pixels: &[u8]| pixels.iter().filter(|&&pixel| pixel != 0).count();
-    let found: usize = batch.iter().map(|index| count(image(index))).sum();
-    found as f64 / (batch.len() * steps.inputs) as f64
+    let found: usize = (0..images).map(|row| count(source.image(row))).sum();
+    found as f64 / (images * width) as f64
 }
 
 impl Room {
@@ -181,7 +182,9 @@ impl Room {
         let lanes = simd.run(Lanes);
         let width = COLUMNS * lanes;
         let capacity = steps.batch.min(steps.order.len());
-        let is_sparse = density(steps) < DENSE;
+        let first =
+            Source { pixels: steps.pixels, width: steps.inputs, order: &steps.order[..capacity] };
+        let is_sparse = density(first) < DENSE;
         let own = |thread| {
             let columns = if is_sparse { layers[0].outputs } else { 0 };
             let registers = share(columns.div_ceil(lanes), threads, thread);
@@ -233,9 +236,7 @@ impl Room {
         let columns = layers[0].outputs;
         for panel in self.own.iter_mut().flat_map(|own| &mut own.get_mut().unwrap().panels) {
             for (which, matrix) in layers[0].weight.iter().enumerate() {
-                panel
-                    .rows(which, columns)
-                    .for_each(|(row, part)| row.copy_from_slice(&matrix[part]));
+                panel.load(which, matrix, columns);
             }
         }
         for (index, (room, layer)) in self.layers.iter_mut().zip(layers).enumerate() {
@@ -259,9 +260,7 @@ impl Room {
         let columns = layers[0].outputs;
         for panel in self.own.iter_mut().flat_map(|own| &mut own.get_mut().unwrap().panels) {
             for (which, matrix) in layers[0].weight.iter_mut().enumerate() {
-                panel
-                    .rows(which, columns)
-                    .for_each(|(row, part)| matrix[part].copy_from_slice(row));
+                panel.store(which, matrix, columns);
             }
         }
         for (index, (room, layer)) in self.layers.iter_mut().zip(layers).enumerate() {
@@ -393,8 +392,7 @@ impl Work<'_> {
 
     /// The dense inputs of a step.
     fn dense(&self, step: usize) -> *const f32 {
-        // SAFETY: the address of the first element.
-        unsafe { self.inputs[step % 2].at(0) }
+        self.inputs[step % 2].start()
     }
 
     /// The outputs of the first layer for all images, in this thread's columns.
@@ -450,7 +448,7 @@ impl Work<'_> {
             if index + 1 < self.layers.len() {
                 let next = &self.layers[index + 1];
                 self.simd.run(Product {
-                    a: next.delta_start(),
+                    a: next.delta.start(),
                     a_stride: next.stride,
                     weights: next.turned,
                     out: layer.delta,
@@ -571,13 +569,7 @@ impl LayerParts {
     /// The outputs of layer `index` in a step: those of the first are kept for two steps, because
     /// some threads still need the last when others compute the next.
     fn after_of(&self, index: usize, step: usize) -> *const f32 {
-        // SAFETY: the address of the first element.
-        unsafe { self.after[if index == 0 { step % 2 } else { 0 }].at(0) }
-    }
-
-    fn delta_start(&self) -> *const f32 {
-        // SAFETY: the address of the first element.
-        unsafe { self.delta.at(0) }
+        self.after[if index == 0 { step % 2 } else { 0 }].start()
     }
 }
 

@@ -62,8 +62,18 @@ impl Panel {
         panels
     }
 
-    /// Calls `f` with each row of array `which`, and the same columns of a matrix (i,o).
-    pub(super) fn rows(
+    /// Array `which` from a matrix (i,o).
+    pub(super) fn load(&mut self, which: usize, matrix: &[f32], columns: usize) {
+        self.rows(which, columns).for_each(|(row, part)| row.copy_from_slice(&matrix[part]));
+    }
+
+    /// Array `which` back into a matrix (i,o).
+    pub(super) fn store(&mut self, which: usize, matrix: &mut [f32], columns: usize) {
+        self.rows(which, columns).for_each(|(row, part)| matrix[part].copy_from_slice(row));
+    }
+
+    /// Each row of array `which`, and its place in a matrix (i,o).
+    fn rows(
         &mut self,
         which: usize,
         columns: usize,

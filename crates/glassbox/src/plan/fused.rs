@@ -4,9 +4,10 @@ use super::{Plan, StepResult, Steps};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::layers::Part;
-use crate::loss::Loss;
+use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
+use crate::tensor::Tensor;
 use glassbox_cpu::fused;
 use glassbox_cpu::reference::Activation;
 
@@ -36,8 +37,8 @@ impl Plan for Fused {
         if let Some(obstacle) = obstacle(network, steps.loss, steps.clip, steps.device) {
             return Err(fail(obstacle));
         }
-        let (Device::Cpu(engine), Some(shape)) = (steps.device, perceptron(network)) else {
-            return Err(fail("the network or the device is not made for it".to_string()));
+        let Device::Cpu(engine) = steps.device else {
+            return Err(fail("only the device cpu has it".to_string()));
         };
         check_samples(network, steps)?;
         let first = optimizer.steps() + 1;
@@ -46,20 +47,7 @@ impl Plan for Fused {
         let order = &steps.order[..steps.order.len().min(rules.len() * steps.batch)];
         let rules = &rules[..order.len().div_ceil(steps.batch)];
 
-        let mut values = network.parameters_mut().map(|parameter| parameter.value.data_mut());
-        let mut memory = optimizer.memory_mut().iter_mut();
-        let mut arrays = || {
-            let value = values.next().into_iter();
-            let memory = memory.next().into_iter().flatten().map(|tensor| tensor.data_mut());
-            value.chain(memory).collect()
-        };
-        let mut layers: Vec<fused::Layer> = shape
-            .into_iter()
-            .map(|(outputs, activation)| {
-                let (weight, bias) = (arrays(), arrays());
-                fused::Layer { outputs, activation, weight, bias }
-            })
-            .collect();
+        let mut layers = layers(network, optimizer.memory_mut());
         let job = fused::Steps {
             pixels: &steps.samples.pixels,
             inputs: steps.samples.width,
@@ -80,6 +68,24 @@ impl Plan for Fused {
         };
         Ok(outcomes.into_iter().map(result).collect())
     }
+}
+
+/// Fills `out` (b,o) with the network's outputs for images in one call of the engine, if there is a
+/// call for this network and device. Returns whether there is.
+pub(crate) fn infer(
+    network: &mut Network,
+    device: &Device,
+    pixels: &[u8],
+    out: &mut Tensor,
+) -> bool {
+    let loss = Loss::CrossEntropy(Reduction::Mean);
+    let (Device::Cpu(engine), None) = (device, obstacle(network, loss, None, device)) else {
+        return false;
+    };
+    let inputs = network.input_width();
+    let layers = layers(network, &mut []);
+    fused::infer(engine, out.data_mut(), pixels, inputs, &layers);
+    true
 }
 
 /// Why the fused plan cannot carry a run out, if it cannot.
@@ -117,6 +123,24 @@ fn perceptron(network: &Network) -> Option<Vec<(usize, Option<Activation>)>> {
         }
     }
     Some(shape)
+}
+
+/// The layers of a perceptron as the engine takes them, with the optimizer's memory of their
+/// parameters, as far as there is any.
+fn layers<'a>(network: &'a mut Network, memory: &'a mut [Vec<Tensor>]) -> Vec<fused::Layer<'a>> {
+    let shape = perceptron(network).unwrap_or_default();
+    let mut values = network.parameters_mut().map(|parameter| parameter.value.data_mut());
+    let mut memory = memory.iter_mut();
+    let mut arrays = || {
+        let value = values.next().into_iter();
+        let memory = memory.next().into_iter().flatten().map(|tensor| tensor.data_mut());
+        value.chain(memory).collect()
+    };
+    let layer = |(outputs, activation)| {
+        let (weight, bias) = (arrays(), arrays());
+        fused::Layer { outputs, activation, weight, bias }
+    };
+    shape.into_iter().map(layer).collect()
 }
 
 /// The engine trusts what it is given.

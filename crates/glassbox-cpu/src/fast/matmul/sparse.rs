@@ -11,6 +11,10 @@ const ENOUGH_ZEROS: f64 = 0.5;
 /// Registers across: so many chains are held at a time while a row's non-zeros run by.
 const COLUMNS: usize = 8;
 
+/// Terms at a time: their list is on the stack, because asking the system for memory costs more than a
+/// single image.
+const TERMS: usize = 1024;
+
 /// Rows a task computes, whatever the number of threads.
 const TASK_ROWS: usize = 8;
 
@@ -53,23 +57,26 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let n = self.product.n;
-        let mut terms: Vec<Term> = vec![(0.0, 0); self.product.k];
+        let (n, k) = (self.product.n, self.product.k);
+        let mut terms: [Term; TERMS] = [(0.0, 0); TERMS];
         // SAFETY: these rows of the output are this task's alone, and the CPU has `V`.
         unsafe {
             let mut bad = V::splat(0.0);
             for i in self.rows.clone() {
-                let terms = self.terms(&mut terms, i);
                 let out = self.product.out.part(i * n, n);
-                for (chunk, j) in
-                    out.chunks_mut(COLUMNS * V::LANES).zip((0..).step_by(COLUMNS * V::LANES))
-                {
-                    bad = bad.add(match chunk.len().div_ceil(V::LANES) {
-                        1 => chains::<V, 1>(chunk, self.product.b, j, terms),
-                        2 => chains::<V, 2>(chunk, self.product.b, j, terms),
-                        3 | 4 => chains::<V, 4>(chunk, self.product.b, j, terms),
-                        _ => chains::<V, 8>(chunk, self.product.b, j, terms),
-                    });
+                for start in (0..k).step_by(TERMS) {
+                    let terms = self.terms(&mut terms, i, start..k.min(start + TERMS));
+                    let (b, resume) = (self.product.b, start > 0);
+                    let chunks = out.chunks_mut(COLUMNS * V::LANES);
+                    for (chunk, j) in chunks.zip((0..).step_by(COLUMNS * V::LANES)) {
+                        let bad_here = match chunk.len().div_ceil(V::LANES) {
+                            1 => chains::<V, 1>(chunk, b, j, terms, resume),
+                            2 => chains::<V, 2>(chunk, b, j, terms, resume),
+                            3 | 4 => chains::<V, 4>(chunk, b, j, terms, resume),
+                            _ => chains::<V, 8>(chunk, b, j, terms, resume),
+                        };
+                        bad = bad.add(bad_here);
+                    }
                 }
             }
             if bad.any_nan() {
@@ -80,12 +87,12 @@ impl Kernel for Rows<'_> {
 }
 
 impl Rows<'_> {
-    /// The terms of row `i` whose element of a is not zero, in order.
+    /// The terms of row `i` in a range whose element of a is not zero, in order.
     #[inline(always)]
-    fn terms<'t>(&self, terms: &'t mut [Term], i: usize) -> &'t [Term] {
-        let Product { a, k, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
+    fn terms<'t>(&self, terms: &'t mut [Term; TERMS], i: usize, range: Range<usize>) -> &'t [Term] {
+        let Product { a, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
         let mut count = 0;
-        for p in 0..k {
+        for p in range {
             let x = a[i * row + p * column];
             terms[count] = (x, p * b_row);
             // Written always and kept if it counts: a branch here would be guessed wrong.
@@ -95,7 +102,8 @@ impl Rows<'_> {
     }
 }
 
-/// C registers of chains side by side, from column `j` of b; `out` may end within them.
+/// C registers of chains side by side, from column `j` of b; `out` may end within them. If they
+/// `resume`, it holds their beginnings.
 ///
 /// # Safety
 /// Each term names a row of b, which has `out.len()` columns from `j`; the CPU has `V`.
@@ -105,10 +113,16 @@ unsafe fn chains<V: Vector, const C: usize>(
     b: &[f32],
     j: usize,
     terms: &[Term],
+    resume: bool,
 ) -> V {
     // SAFETY: promised by the caller.
     unsafe {
         let mut acc = [V::splat(0.0); C];
+        if resume {
+            for (acc, out) in acc.iter_mut().zip(out.chunks(V::LANES)) {
+                *acc = V::load_some(out);
+            }
+        }
         if out.len() == C * V::LANES {
             for &(x, row) in terms {
                 let (x, b) = (V::splat(x), b.as_ptr().add(row + j));
