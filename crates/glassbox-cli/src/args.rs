@@ -87,6 +87,12 @@ pub struct Train {
     /// What all random numbers depend on
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Train one network for each of these seeds, side by side: 0..31 or 1,5,9
+    #[arg(long, value_name = "FIRST..LAST", value_parser = seeds, conflicts_with_all = ["seed", "resume"])]
+    pub seeds: Option<Seeds>,
+    /// Train one network for each of these learning rates, side by side: 0.01,0.03,0.1
+    #[arg(long, value_name = "X,X", value_delimiter = ',', conflicts_with_all = ["lr", "resume"])]
+    pub lrs: Vec<f32>,
     #[command(flatten)]
     pub device: DeviceArguments,
     /// How steps are carried out
@@ -277,6 +283,31 @@ const INITS: &[(&str, Init)] = &[
     ("uniform", Init::Uniform),
     ("zero", Init::Zero),
 ];
+
+/// Seeds of networks that are trained side by side.
+#[derive(Clone)]
+pub struct Seeds(pub Vec<u64>);
+
+/// The most networks of a sweep: a slip of the finger is no experiment.
+const MOST_SEEDS: u64 = 100_000;
+
+/// `0..31`, both included, or `1,5,9`.
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let number = |text: &str| {
+        text.trim()
+            .parse::<u64>()
+            .map_err(|_| format!("'{text}' is no seed (hint: 0..31 or 1,5,9)"))
+    };
+    let Some((first, last)) = text.split_once("..") else {
+        return text.split(',').map(number).collect::<Result<_, _>>().map(Seeds);
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    if first > last || last - first >= MOST_SEEDS {
+        let hint = "the first is the smaller one, and both belong to it";
+        return Err(format!("it has from 1 to {MOST_SEEDS} seeds (hint: {hint})"));
+    }
+    Ok(Seeds((first..=last).collect()))
+}
 
 /// A parser for a fixed set of words, which clap then lists and corrects.
 fn words<T: Copy + Send + Sync + 'static>(

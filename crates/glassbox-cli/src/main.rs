@@ -14,6 +14,7 @@ mod output;
 mod predict;
 mod sheet;
 mod summary;
+mod sweep;
 mod train;
 mod xor;
 

@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::args::{OptimizerName, Recipe, Train};
 use crate::live::Live;
 use crate::output::{note, say};
+use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::{Device, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
+    if arguments.seeds.is_some() || !arguments.lrs.is_empty() {
+        return sweep::run(&arguments);
+    }
     let stop = stop_on_interrupt();
     let say_why = |why: &str| {
         if !arguments.quiet {
@@ -45,7 +49,7 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
 }
 
 /// A flag that the first Ctrl-C sets; the second ends the process at once.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let ignored = ignored_signals();
     for signal in SIGNALS.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
@@ -131,7 +135,7 @@ fn resume(
 
 /// The data that were asked for; without a word, MNIST if it is at hand and the built-in digits if
 /// not. Only data that were named are fetched over the network.
-fn find_data(arguments: &Train) -> Result<DataPair, Failure> {
+pub fn find_data(arguments: &Train) -> Result<DataPair, Failure> {
     let directory = arguments.data_dir.as_deref();
     if let Some(name) = &arguments.data {
         return Ok(load(name, &load_options(directory, true))?);
@@ -158,7 +162,7 @@ pub fn load_options(directory: Option<&Path>, allow_download: bool) -> LoadOptio
 }
 
 /// The settings that the arguments ask for.
-fn settings(arguments: &Train, data: Option<&DataPair>) -> Result<Settings, Failure> {
+pub fn settings(arguments: &Train, data: Option<&DataPair>) -> Result<Settings, Failure> {
     let base = match arguments.recipe {
         Some(Recipe::Brief) => Settings::brief(),
         Some(Recipe::Best) | None => Settings::best(),
@@ -209,7 +213,7 @@ fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure>
 }
 
 /// A warning if classes have no image to learn from: one wrong label widens a network.
-fn classes_without_images(data: &DataPair) -> Option<String> {
+pub fn classes_without_images(data: &DataPair) -> Option<String> {
     let train = &data.train;
     let largest = train.labels.iter().chain(&data.test.labels).max()?;
     let empty = (0..=*largest).filter(|class| !train.labels.contains(class)).count();
@@ -223,7 +227,7 @@ fn classes_without_images(data: &DataPair) -> Option<String> {
 }
 
 /// The first free folder of its kind: runs/mnist-1, runs/mnist-2, …
-fn next_folder(data: &str) -> Result<PathBuf, Failure> {
+pub fn next_folder(data: &str) -> Result<PathBuf, Failure> {
     let name: String = data
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })

@@ -60,6 +60,7 @@ pub mod settings;
 pub mod trainer;
 
 pub mod run;
+pub mod sweep;
 
 pub use device::{Device, DeviceName};
 pub use error::{Error, Result};
@@ -76,6 +77,7 @@ pub use run::{Report, Run, RunRecord};
 pub use samples::Samples;
 pub use schedule::Schedule;
 pub use settings::Settings;
+pub use sweep::Sweep;
 pub use tensor::Tensor;
 pub use trainer::Trainer;
 

@@ -39,7 +39,7 @@ impl Samples {
     }
 
     /// Splits off a random share, drawn from `seed`, for validation: (training, validation).
-    pub fn split(self, share: f32, seed: u64) -> (Samples, Samples) {
+    pub fn split(&self, share: f32, seed: u64) -> (Samples, Samples) {
         let order = Philox::new(seed, Purpose::Split, 0, 0).permutation(self.len() as u32);
         let count = (f64::from(share) * self.len() as f64).round() as usize;
         let (validation, training) = order.split_at(count);

@@ -17,6 +17,7 @@ use crate::samples::Samples;
 use crate::settings::Settings;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub struct Trainer {
     settings: Settings,
     device: Device,
     plan: Box<dyn Plan>,
-    training: Samples,
+    training: Arc<Samples>,
     validation: Option<Samples>,
     network: Network,
     optimizer: Optimizer,
@@ -53,17 +54,18 @@ impl Trainer {
         settings: Settings,
         device: Device,
         plan: Box<dyn Plan>,
-        samples: Samples,
+        samples: impl Into<Arc<Samples>>,
         folder: Option<PathBuf>,
     ) -> Result<Trainer> {
         settings.check()?;
+        let samples = samples.into();
         let network = Network::new(&settings.model, settings.init, settings.seed)?;
         check_widths(&network, &samples)?;
         let (training, validation) = match settings.validation {
             0.0 => (samples, None),
             share => {
                 let (training, validation) = samples.split(share, settings.seed);
-                (training, Some(validation))
+                (Arc::new(training), Some(validation))
             }
         };
         if training.is_empty() {
