@@ -327,7 +327,7 @@ fn every_named_lie_is_an_error_with_its_facts() {
 #[test]
 fn honest_compression_is_not_a_bomb() {
     let pixels: Vec<u8> = noise(6 * MIB).into_iter().flat_map(|byte| [byte & 0x7f; 4]).collect();
-    let packed = gzip(&file(&[24, 1024, 1024], &pixels), 1);
+    let packed = gzip(&file(&[24, 1024, 1024], &pixels), 6);
     assert!(packed.len() + 15 * MIB < pixels.len(), "{}", packed.len());
     let (result, held) = peak(|| parse(&packed, Kind::Images).unwrap());
     assert_eq!(result.bytes, pixels);

@@ -4,7 +4,8 @@
 use super::activate::{Activate, needs_before};
 use super::dense::{PanelParts, Panels, Product};
 use super::inputs::{Batch, FillBits, FillDense, Source};
-use super::{ActivateRows, DENSE, Lanes, Layer, density, sparse, stride};
+use super::work::ActivateRows;
+use super::{DENSE, Lanes, Layer, density, sparse, stride};
 use crate::area;
 use crate::fast::Engine;
 use crate::fast::matmul::tile::COLUMNS;

@@ -47,6 +47,15 @@ pub(super) trait WithRule {
 }
 
 impl Rule {
+    /// How many arrays the optimizer remembers beside the weights.
+    pub(super) fn memories(&self) -> usize {
+        match self.optimizer {
+            Optimizer::Sgd { .. } => 0,
+            Optimizer::Momentum { .. } | Optimizer::Nesterov { .. } => 1,
+            Optimizer::Adam(_) => 2,
+        }
+    }
+
     /// Whether a gradient of zero changes nothing at all.
     pub(super) fn rests(&self) -> bool {
         matches!(self.optimizer, Optimizer::Sgd { .. }) && self.decay == 0.0
