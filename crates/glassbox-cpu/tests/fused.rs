@@ -355,6 +355,13 @@ fn outputs_of_many_images() {
                 let mut network = Network::new(inputs, shape, 0);
                 // What a zero meets is left out, whatever it is.
                 network.weights[0][0][0] = if percent < 100 { f32::NAN } else { f32::MAX };
+                // Sums that underflow, to a zero whose sign the bias would keep.
+                network.weights[0][0]
+                    .iter_mut()
+                    .skip(1)
+                    .step_by(shape[0].0)
+                    .for_each(|w| *w = -1e-45);
+                network.biases[0][0].iter_mut().skip(1).for_each(|b| *b = -0.0);
                 let data = data(inputs, 2, count, 1, percent);
                 let pixels = &data.pixels[..count * inputs];
                 let order: Vec<u32> = (0..count as u32).collect();

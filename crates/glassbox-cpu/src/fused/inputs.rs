@@ -69,12 +69,6 @@ impl Batch {
         let start = pixel / WORD * self.capacity * WORD + pixel % WORD;
         (&self.by_pixel[pixel * groups..][..groups], &self.bytes[start..])
     }
-
-    /// The number at (image, pixel).
-    pub(super) fn number(&self, image: usize, pixel: usize) -> f32 {
-        let place = (pixel / WORD * self.capacity + image) * WORD + pixel % WORD;
-        SCALED[usize::from(self.bytes[place])]
-    }
 }
 
 /// The images of a data set that make up a batch.

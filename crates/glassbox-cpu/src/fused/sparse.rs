@@ -1,5 +1,9 @@
 //! The first layer where most inputs are zero: only the others are multiplied.
 //!
+//! What is multiplied are just the terms that the definition has, save those with a zero among the
+//! weights or deltas, which change nothing because the other factor, a pixel, is finite. So the
+//! chains are those of the definition for every number, and nothing needs to be repaired.
+//!
 //! A thread owns some columns of the weights, in panels whose chains fit the registers. It computes
 //! their outputs, their gradients and their updates, and no one else touches them.
 
@@ -12,14 +16,10 @@ use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::samples::SCALED;
 use crate::fast::vector::Vector;
-use crate::reference::matmul::chain;
 use std::ops::Range;
 
 /// Registers across the widest panel: so many chains are held while the non-zeros run by.
 const WIDEST: usize = 8;
-
-/// Gradients of outputs up to this size cannot make an infinite sum: inputs are at most 1.
-const SMALL: f32 = 1e30;
 
 /// Some columns of the first layer.
 pub(super) struct Panel {
@@ -149,39 +149,12 @@ impl Forward<'_> {
                     store(acc, sums.add(image * width));
                 }
             }
-            let mut bad = V::splat(0.0);
             for image in 0..self.rows {
-                for (c, sum) in load::<V, C>(sums.add(image * width)).into_iter().enumerate() {
-                    let sum = sum.add(V::splat(0.0));
-                    bad = bad.add(sum.sub(sum));
-                    sum.store(sums.add(image * width + c * V::LANES));
-                }
-            }
-            if bad.any_nan() {
-                repair(sums, weights, self.batch, [self.rows, weights.len() / width, width]);
-            }
-            for image in 0..self.rows {
-                activate::<V>(self.activate, sums.add(image * width), image, *first, width);
-            }
-        }
-    }
-}
-
-/// Computes by the definition the sums (b,width) that are not finite.
-///
-/// # Safety
-/// They exist, and the batch has `b` images of `i` pixels.
-#[cold]
-unsafe fn repair(sums: *mut f32, weights: &[f32], batch: &Batch, [b, i, width]: [usize; 3]) {
-    for image in 0..b {
-        for j in 0..width {
-            // SAFETY: promised by the caller.
-            unsafe {
-                let sum = &mut *sums.add(image * width + j);
-                if !sum.is_finite() {
-                    let terms = (0..i).map(|p| (batch.number(image, p), weights[p * width + j]));
-                    *sum = chain(terms);
-                }
+                // A chain is never −0.
+                let sums = sums.add(image * width);
+                let chains = load::<V, C>(sums).map(|sum| sum.add(V::splat(0.0)));
+                store(chains, sums);
+                activate::<V>(self.activate, sums, image, *first, width);
             }
         }
     }
@@ -245,17 +218,14 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
         unsafe {
             let own = panel.delta.as_mut_ptr();
             let mut bias_gradient = [V::splat(0.0); C];
-            let mut bad = V::splat(0.0);
             for image in 0..rows {
                 let row = load::<V, C>(delta.at(image * stride + panel.first));
                 for c in 0..C {
                     bias_gradient[c] = bias_gradient[c].add(row[c]);
-                    bad = bad.add(large(row[c]));
                 }
                 store(row, own.add(image * width));
             }
             apply(rule, bias_gradient, bias.map(|bias| bias.at(panel.first)));
-            let is_small = !bad.any_nan();
 
             let arrays = panel.arrays.each_mut().map(|array| array.as_mut_ptr());
             let inputs = panel.arrays[0].len() / width;
@@ -280,9 +250,6 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
                 }
                 for gradient in &mut gradient {
                     *gradient = gradient.add(V::splat(0.0));
-                }
-                if !is_small {
-                    gradient = by_definition(own, batch, rows, pixel);
                 }
                 apply(rule, gradient, arrays.map(|array| array.wrapping_add(pixel * width)));
             }
@@ -313,43 +280,6 @@ unsafe fn apply<V: Vector, const C: usize, const M: usize, R: Elementwise<M, 1>>
             }
         }
     }
-}
-
-/// NaN in lanes that are larger than `SMALL`, or not numbers; 0 elsewhere.
-///
-/// # Safety
-/// The CPU has the instructions of `V`.
-#[inline(always)]
-unsafe fn large<V: Vector>(x: V) -> V {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let (limit, nan) = (V::splat(SMALL), V::splat(f32::NAN));
-        let bad = V::select(limit.lt(x), nan, x.sub(x));
-        V::select(x.lt(V::splat(-SMALL)), nan, bad)
-    }
-}
-
-/// The gradient of a pixel's weights, by the definition.
-///
-/// # Safety
-/// `delta` has `rows` rows of C registers, the batch as many images, and the CPU has `V`.
-#[cold]
-unsafe fn by_definition<V: Vector, const C: usize>(
-    delta: *const f32,
-    batch: &Batch,
-    rows: usize,
-    pixel: usize,
-) -> [V; C] {
-    let width = C * V::LANES;
-    let mut gradient = [0.0; WIDEST * 16];
-    for (j, gradient) in gradient[..width].iter_mut().enumerate() {
-        // SAFETY: promised by the caller.
-        let terms = (0..rows)
-            .map(|image| unsafe { (batch.number(image, pixel), *delta.add(image * width + j)) });
-        *gradient = chain(terms);
-    }
-    // SAFETY: there is room for C registers of at most sixteen lanes.
-    unsafe { load(gradient.as_ptr()) }
 }
 
 /// C registers side by side.
