@@ -26,6 +26,8 @@ const ONE_ENGINE: &[(&str, &str)] = &[
 
 /// Files outside `glassbox-cpu/src/fast` that may say `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
+    ("bench/rust/ours/limits.rs", "a measurement of the multiply-add instruction itself"),
+    ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
 ];
