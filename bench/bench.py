@@ -51,7 +51,7 @@ def share_of_nonzero(folder):
 def measure(peers, is_quick, only):
     """All jobs, as {job: rows}, with the time that each took; the limits stand apart."""
     real, dense = mnist(), gaussian()
-    rounds, epochs = (1, 3) if is_quick else (3, 10)
+    rounds, epochs = (1, 2) if is_quick else (3, 10)
     # The slowest peer is left out where there is no time for it.
     names = [name for name in EVERYONE if not is_quick or name != "scikit-learn"]
     all_jobs = {
