@@ -14,7 +14,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test tidy promised examples torch golden bench exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test tidy promised examples torch golden bench bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -51,8 +51,11 @@ torch: build ## files go to PyTorch and back unchanged (installs it into .venv-t
 golden: ## record the golden numbers from PyTorch again; then look at `git diff`
 	tools/torch.sh tools/golden.py
 
-bench: build .venv ## the headline job against NumPy, in turn; needs GLASSBOX_DATA
-	.venv/bin/python bench/headline.py $(GLASSBOX)
+bench: build ## Glassbox against its peers, in turn, for half an hour; writes the README's table; needs GLASSBOX_DATA
+	tools/torch.sh bench/bench.py $(GLASSBOX)
+
+bench-quick: build ## the same, smaller, in minutes; only prints
+	tools/torch.sh bench/bench.py $(GLASSBOX) --quick
 
 exhaustive: ## exp, ln, tanh and sigmoid on all 2^32 inputs (many minutes)
 	cargo test --release --package glassbox-cpu --test math -- --ignored --nocapture
@@ -70,6 +73,3 @@ results: build ## train both recipes, seeds 0 to 4, on MNIST; record them; write
 
 build:
 	cargo build --release
-
-.venv:
-	$(PYTHON) -m venv .venv && .venv/bin/pip install --quiet numpy==2.4.6 threadpoolctl==3.6.0

@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = "bench/results/mnist-cpu.json"
-BEGIN, END = f"<!-- results: {FILE} -->", "<!-- end of results -->"
+END = "<!-- end of results -->"
 RECIPES, SEEDS = ["brief", "best"], range(5)
 KEPT = ["seed", "test_accuracy", "test_interval", "test_loss", "train_loss", "epochs", "steps", "seconds_training"]
 
@@ -86,21 +86,26 @@ def table(data):
         percent = " | ".join(f"{100 * recipe[key]:.2f} %" for key in ["lowest", "mean", "highest"])
         seconds, model = recipe["median_seconds_training"], recipe["runs"][0]["model_sha256"][:16]
         rows.append(f"| {recipe['recipe']} | {recipe['runs'][0]['epochs']} | {percent} | {seconds:.2f} s | `{model}` |")
-    return f"{BEGIN}\n" + "\n".join(rows) + f"\n\n{data['caption']}\n{END}"
+    return "\n".join(rows) + f"\n\n{data['caption']}"
+
+
+def put(file, body):
+    """Puts a text between the README's markers of that file."""
+    readme, begin = ROOT / "README.md", f"<!-- results: {file} -->"
+    before, found, rest = readme.read_text().partition(begin)
+    _, end, after = rest.partition(END)
+    if not found or not end:
+        sys.exit(f"README.md needs the markers `{begin}` and `{END}`")
+    readme.write_text(f"{before}{begin}\n{body}\n{END}{after}")
 
 
 def main():
-    file, readme = ROOT / FILE, ROOT / "README.md"
-    text = readme.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        sys.exit(f"README.md needs the markers `{BEGIN}` and `{END}`, once each")
+    file = ROOT / FILE
     if len(sys.argv) == 2:
         data = record(pathlib.Path(sys.argv[1]).resolve())
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    data = json.loads(file.read_text())
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(before + table(data) + after)
+    put(FILE, table(json.loads(file.read_text())))
     print(f"wrote {FILE} and the table of README.md")
 
 

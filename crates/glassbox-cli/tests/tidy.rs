@@ -30,6 +30,8 @@ const FAST: [&str; 2] = ["crates/glassbox-cpu/src/fast/", "crates/glassbox-cpu/s
 
 /// Files elsewhere that may say `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
+    ("bench/rust/ours/limits.rs", "a measurement of the multiply-add instruction itself"),
+    ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/no_allocation.rs", "an allocator that counts what inference asks for"),

@@ -1,0 +1,92 @@
+"""Runs the contestants of a job in turn, and makes medians and spreads of what they print."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+THREADS = [1, 2]
+
+
+def loud(text):
+    """What is missing in a comparison is said where nobody overlooks it."""
+    print(f"!!! {text}", flush=True)
+
+
+def environment(threads):
+    """However a library counts its threads, it gets that many."""
+    # An inherited choice of a BLAS kernel would slow a peer down.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    names = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
+    return inherited | {name: str(threads) for name in names}
+
+
+def child(command, threads):
+    """What a program prints as JSON, with its wall time and its peak memory; None, loudly, if it fails."""
+    words = [str(word) for word in command]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        running = subprocess.Popen(words, stdout=output, stderr=errors, env=environment(threads))
+        # Unlike the other ways of waiting, this one tells the peak memory of this child alone.
+        _, status, usage = os.wait4(running.pid, 0)
+        wall = time.perf_counter() - start
+        running.returncode = os.waitstatus_to_exitcode(status)
+        text = []
+        for file in (output, errors):
+            file.seek(0)
+            text.append(file.read().decode())
+    if running.returncode != 0:
+        loud(f"{' '.join(words)} exited with {running.returncode}:\n{text[1][-1500:]}")
+        return None
+    return json.loads(text[0]) | {"wall_seconds": wall, "peak_megabytes": usage.ru_maxrss / 1024}
+
+
+def in_turn(contestants, rounds, threads=THREADS):
+    """The reports of {name: command of a number of threads}, A B A B: {(name, threads): [report, ...]}."""
+    reports = {}
+    for _ in range(rounds):
+        for count in threads:
+            for name, command in contestants.items():
+                report = child(command(count), count)
+                if report is not None:
+                    reports.setdefault((name, count), []).append(report)
+    return reports
+
+
+def summary(values):
+    """The median with its spread, and all that it is made of unless that is very much."""
+    values = sorted(values)
+    quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+    found = {"median": statistics.median(values), "lowest": values[0], "highest": values[-1]}
+    found["quartiles"] = [quartiles[0], quartiles[2]]
+    return found | ({"values": values} if len(values) <= 50 else {"count": len(values)})
+
+
+def row(title, unit, found, higher_is_better=False, **more):
+    """One comparison. `found` is [{name, threads, values, …}]; each name keeps all its settings and says its best."""
+    settings = [{key: value for key, value in one.items() if key != "values"} | summary(one["values"]) for one in found]
+    best = {}
+    for one in sorted(settings, key=lambda one: one["median"], reverse=higher_is_better):
+        best.setdefault(one["name"], one)
+    if "glassbox" not in best:
+        return loud(f"{title}: glassbox has no result, so there is nothing to compare")
+    ours = best["glassbox"]["median"]
+    contestants = [{key: one[key] for key in ["name", "threads", "median"]} for one in best.values()]
+    for one in contestants:
+        ratio = ours / one["median"] if higher_is_better else one["median"] / ours
+        one["ratio"] = round(ratio, 3)
+    return {"title": title, "unit": unit, **more, "best": contestants, "settings": settings}
+
+
+def say(found):
+    """A row on the terminal, the best first. A ratio above 1 says that Glassbox is better."""
+    if found is None:
+        return
+    print(f"\n{found['title']} ({found['unit']})")
+    for one in found["best"]:
+        ours = "" if one["name"] == "glassbox" else f"   ratio {one['ratio']:.2f}"
+        print(f"  {one['name']:<16} {one['median']:>12.4g}  with {one['threads']} threads{ours}")
+    sys.stdout.flush()
