@@ -29,7 +29,6 @@ SCRIPTS = {
     "pytorch eager": ("torch", "torch_eager.py"),
     "pytorch by hand": ("torch", "torch_manual.py"),
     "jax": ("jax", "jax_scan.py"),
-    "scikit-learn": ("sklearn", "sklearn_mlp.py"),
 }
 
 EVERYONE = [*SCRIPTS, "candle", "burn"]
@@ -110,7 +109,7 @@ class Peers:
         install()
         self.glassbox, self.threads = glassbox, threads
         self.ours = build("ours") or sys.exit(f"the Rust part of the comparison does not build: {SCRATCH / 'ours.log'}")
-        self.modules = {module for module in ["numpy", "torch", "jax", "sklearn"] if importable(module)}
+        self.modules = {module for module in ["numpy", "torch", "jax"] if importable(module)}
         self.rust = {name: program for name in ["candle", "burn"] if (program := build(name))}
 
     def training(self, names):

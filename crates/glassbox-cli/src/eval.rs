@@ -57,10 +57,10 @@ pub fn run(arguments: Eval) -> Result<(), Failure> {
 
 /// The data that were asked for, or else what the run was trained on.
 pub fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
+    if let (None, true) = (asked, model.is_dir()) {
+        return Ok(RunRecord::read(model)?.data.place().to_string());
+    }
     let trained_on = || -> Option<String> {
-        if model.is_dir() {
-            return RunRecord::read(model).ok().map(|record| record.data.place().to_string());
-        }
         let file = glassbox::file::safetensors::read(model).ok()?;
         // A file may come from anyone, and is not to choose a folder of this machine.
         let is_known = |name: &&String| *name == "digits" || DataName::parse(name).is_some();

@@ -1,14 +1,17 @@
 //! `glassbox train --seeds` and `--lrs`: many networks side by side, and how far they differ.
+//!
+//! It ends well if any network does: that a rate is too high is what a sweep may be made to find out.
 
 use crate::Failure;
 use crate::args::Train;
 use crate::output::{note, say};
 use crate::train::{classes_without_images, find_data, next_folder, settings, stop_on_interrupt};
-use glassbox::file::safetensors;
+use glassbox::evaluate::check_widths;
+use glassbox::file::durable;
+use glassbox::run::save_model;
 use glassbox::sweep::{Ended, Member};
 use glassbox::{Device, Error, Network, Samples, Settings, Sweep};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,20 +24,25 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     classes_without_images(&data).into_iter().for_each(note);
     let devices = devices(arguments)?;
     let name = data.train.name.clone();
+    let (training, test) = (Samples::new(data.train)?, Samples::new(data.test)?);
+    // What no network can do is said before anything is written.
+    let (_, why) = arguments.plan.choose(&all[0], &devices[0])?;
+    check_widths(&Network::new(&all[0].model, all[0].init, all[0].seed)?, &training)?;
     let folder = match &arguments.out {
         Some(folder) => new_folder(folder)?,
         None => next_folder(&format!("{name}-sweep"))?,
     };
     let sweep = Sweep {
         settings: all,
-        training: Arc::new(Samples::new(data.train)?),
-        test: Arc::new(Samples::new(data.test)?),
+        training: Arc::new(training),
+        test: Arc::new(test),
         devices,
         plan: arguments.plan,
     };
     let (count, threads) = (sweep.settings.len(), sweep.devices.len());
     let model = sweep.settings[0].model.clone();
     if !arguments.quiet {
+        why.iter().for_each(note);
         note(format!(
             "{count} times {model} on {name}, {threads} at a time, into {}",
             folder.display()
@@ -45,16 +53,21 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         if !arguments.quiet {
             note(line(&sweep.settings[index], result));
         }
-        let written = network.map(|network| write(&folder, &sweep.settings, index, network));
+        let written = network.map(|network| {
+            let path = folder.join(file_name(&sweep.settings, index));
+            save_model(&path, network, &name)
+        });
         if let Some(Err(error)) = written {
             stop.store(true, Ordering::Relaxed);
             *unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     });
     if let Some(error) = unwritten.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error.into());
+        return Err(Failure::Library(error));
     }
     let report = report(&sweep, &ended, &folder, &name, start.elapsed().as_secs_f64());
+    let text = serde_json::to_string_pretty(&report).expect("a report is plain values");
+    durable::write(&folder.join("sweep.json"), text.as_bytes())?;
     say(if arguments.json { report.to_string() } else { last_screen(&report) });
     match ended.len() < count {
         true => Err(Failure::Interrupted),
@@ -73,6 +86,14 @@ fn every_setting(base: Settings, arguments: &Train) -> Result<Vec<Settings>, Fai
     let all: Vec<Settings> =
         pairs.map(|(seed, lr)| Settings { seed, lr, ..base.clone() }).collect();
     all.iter().try_for_each(Settings::check)?;
+    for (index, one) in all.iter().enumerate() {
+        if all[..index].contains(one) {
+            let Settings { seed, lr, .. } = one;
+            let message =
+                format!("seed {seed} with rate {lr} is asked for twice (hint: once is enough)");
+            return Err(Failure::Usage(message));
+        }
+    }
     Ok(all)
 }
 
@@ -103,16 +124,6 @@ fn file_name(all: &[Settings], index: usize) -> String {
         true => format!("seed-{seed}.safetensors"),
         false => format!("seed-{seed}-lr-{lr}.safetensors"),
     }
-}
-
-fn write(
-    folder: &Path,
-    all: &[Settings],
-    index: usize,
-    network: &Network,
-) -> Result<(), glassbox::file::FileError> {
-    let metadata = BTreeMap::from([("network".to_string(), network.to_string())]);
-    safetensors::write(&folder.join(file_name(all, index)), &network.state(), &metadata)
 }
 
 /// What one network came to.
@@ -170,7 +181,8 @@ fn spread(lr: f32, accuracies: Vec<f64>) -> Option<Value> {
     let highest = accuracies.iter().copied().reduce(f64::max)?;
     let mean = accuracies.iter().sum::<f64>() / count;
     let squares: f64 = accuracies.iter().map(|accuracy| (accuracy - mean).powi(2)).sum();
-    let deviation = (squares / (count - 1.0).max(1.0)).sqrt();
+    // One accuracy alone has no deviation.
+    let deviation = (count > 1.0).then(|| (squares / (count - 1.0)).sqrt());
     Some(json!({
         "lr": lr, "networks": accuracies.len(), "mean": mean, "standard_deviation": deviation,
         "lowest": lowest, "highest": highest,
@@ -179,7 +191,10 @@ fn spread(lr: f32, accuracies: Vec<f64>) -> Option<Value> {
 
 fn last_screen(report: &Value) -> String {
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-    let percent = |value: &Value| format!("{:.2} %", 100.0 * number(value));
+    let percent = |value: &Value| match value.as_f64() {
+        Some(share) => format!("{:.2} %", 100.0 * share),
+        None => "–".to_string(),
+    };
     let mut lines =
         vec!["    rate  networks  test accuracy  deviation    lowest   highest".to_string()];
     for group in report["spread"].as_array().into_iter().flatten() {
@@ -194,8 +209,11 @@ fn last_screen(report: &Value) -> String {
         ));
     }
     let seconds = number(&report["seconds_total"]);
+    let ended = report["spread"].as_array().into_iter().flatten();
+    let ended: f64 = ended.map(|group| number(&group["networks"])).sum();
     let (networks, threads) = (&report["networks"], &report["threads"]);
-    lines.push(format!("{networks} networks in {seconds:.2} s, {threads} at a time"));
-    lines.push(format!("models in {}", report["run"].as_str().unwrap_or_default()));
+    lines.push(format!("{ended} of {networks} networks in {seconds:.2} s, {threads} at a time"));
+    let folder = report["run"].as_str().unwrap_or_default();
+    lines.push(format!("models and sweep.json in {folder}"));
     lines.join("\n")
 }

@@ -48,13 +48,16 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     }
 }
 
-/// A flag that the first Ctrl-C sets; the second ends the process at once.
+/// A flag that Ctrl-C, a hangup or a request to end sets; a second Ctrl-C ends the process at once.
 pub fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let ignored = ignored_signals();
     for signal in SIGNALS.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
         // Without a handler a signal ends the process, and the last checkpoint is there all the same.
-        _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+        // A closing terminal hangs up more than once, so only Ctrl-C counts its turns.
+        if signal == signal_hook::consts::SIGINT {
+            _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+        }
         _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop

@@ -26,7 +26,10 @@ fn each_network_is_the_one_of_its_own_run() {
         for name in ["model_sha256", "test_accuracy", "test_loss", "train_loss", "steps"] {
             assert_eq!(found[name], single[name], "seed {seed}, {name}");
         }
-        let model = folder.path().join(found["model"].as_str().unwrap());
+        let file = found["model"].as_str().unwrap();
+        let judged = glassbox(folder.path(), &["eval", file, "--json", "--data", few_digits()]);
+        assert_eq!(judged.ok().json()["test_accuracy"], single["test_accuracy"]);
+        let model = folder.path().join(file);
         let model = glassbox::run::load_model(&model, None).unwrap();
         assert_eq!(model.sha256(), found["model_sha256"].as_str().unwrap());
         accuracies.push(single["test_accuracy"].as_f64().unwrap());
@@ -65,7 +68,7 @@ fn a_table_for_people() {
     let words: Vec<&str> =
         words(&["--seeds", "0..1"]).into_iter().filter(|w| *w != "--json").collect();
     let outcome = glassbox(folder.path(), &words).ok();
-    for part in ["deviation", "2 networks in", "models in runs/"] {
+    for part in ["deviation", "2 of 2 networks in", "sweep.json in runs/"] {
         assert!(outcome.stdout.contains(part), "{part}: {outcome:?}");
     }
 }
@@ -83,6 +86,10 @@ fn what_no_sweep_can_be() {
         &["--lrs", "0.1,-1"],
         &["--lrs", "nan"],
         &["--lrs", "0.1", "--lr", "0.1"],
+        &["--lrs", "0.1,0.2,0.1"],
+        &["--seeds", "4,4"],
+        &["--seeds", "0..1", "--plan", "fused", "--clip", "1"],
+        &["--seeds", "0..1", "--model", "10-3"],
     ] {
         let outcome = glassbox(folder.path(), &words(more));
         assert_eq!(outcome.code, Some(2), "{more:?}: {outcome:?}");

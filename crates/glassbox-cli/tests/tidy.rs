@@ -234,6 +234,17 @@ fn nothing_of_one_machine_and_nothing_unfinished() {
     report(complaints);
 }
 
+/// What is no text has no place in a history, but for what documents show and tests compare with.
+#[test]
+fn binaries_are_few() {
+    let is_known = |file: &String| {
+        (file.starts_with("docs/") && file.ends_with(".png"))
+            || file.starts_with("crates/glassbox/tests/golden/")
+    };
+    let binaries = files().into_iter().filter(|file| is_binary(file) && !is_known(file));
+    report(binaries.map(|file| format!("{file} is no text; leave it out")).collect());
+}
+
 fn is_this(file: &str) -> bool {
     file.ends_with("glassbox-cli/tests/tidy.rs")
 }

@@ -181,6 +181,20 @@ fn killed_before_the_first_checkpoint() {
 
 #[test]
 fn an_interrupt_writes_a_checkpoint_and_says_130() {
+    interrupted(&["-INT"]);
+}
+
+/// A closing terminal hangs up twice at once, and a service manager may send both.
+#[cfg(unix)]
+#[test]
+fn a_hangup_or_a_request_to_end_writes_a_checkpoint() {
+    interrupted(&["-TERM"]);
+    interrupted(&["-HUP", "-HUP"]);
+    interrupted(&["-TERM", "-HUP"]);
+}
+
+/// Sends signals to a training, and resumes it.
+fn interrupted(signals: &[&str]) {
     let folder = folder();
     let run = folder.path().join("stopped");
     // No machine is so fast that this ends before the signal comes.
@@ -193,8 +207,11 @@ fn an_interrupt_writes_a_checkpoint_and_says_130() {
     // The log exists just before the first step.
     wait_until(&mut child, || run.join("events.jsonl").exists());
     std::thread::sleep(Duration::from_millis(60));
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
+    for (index, signal) in signals.iter().enumerate() {
+        let kill = Command::new("kill").args([*signal, &child.id().to_string()]).output().unwrap();
+        // A later one may come after the end.
+        assert!(index > 0 || kill.status.success());
+    }
     let outcome = Outcome::from(child.wait_with_output().unwrap());
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
     assert_eq!(outcome.json()["ending"], "interrupted");
@@ -233,7 +250,10 @@ fn a_hangup_is_ignored_if_the_caller_says_so() {
     };
     wait_until(&mut child, || run.join("events.jsonl").exists());
     send("-HUP", &child);
-    std::thread::sleep(Duration::from_millis(100));
+    // It goes on: epochs end after the hangup.
+    let lines = || std::fs::read_to_string(run.join("events.jsonl")).unwrap().lines().count();
+    let before = lines();
+    wait_until(&mut child, || lines() > before + 100);
     assert!(child.try_wait().unwrap().is_none(), "it ended on a hangup that is ignored");
     send("-INT", &child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -299,10 +319,41 @@ fn a_run_goes_on_only_as_it_began() {
     // Other data than it began with.
     glassbox(folder.path(), &["train", "--resume", "run", "--data", "digits"]).hints(&[1, 2]);
     glassbox(folder.path(), &["train", "--resume", "nowhere"]).hints(&[1, 2]);
+    // What is left of a run is not written among.
+    for gone in [&["run.toml"][..], &["run.toml", "model.safetensors"]] {
+        let copy = folder.path().join("left");
+        let from = folder.path().join("run");
+        for file in files(&from) {
+            let to = copy.join(file.strip_prefix(&from).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(&file, to).unwrap();
+        }
+        gone.iter().for_each(|name| std::fs::remove_file(copy.join(name)).unwrap());
+        glassbox(folder.path(), &with(&["--out", "left"])).hints(&[1]);
+        std::fs::remove_dir_all(copy).unwrap();
+    }
     // The folder of a run is not overwritten.
     let before = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
     glassbox(folder.path(), &with(&["--out", "run"])).hints(&[1, 2]);
     assert_eq!(std::fs::read(folder.path().join("run/model.safetensors")).unwrap(), before);
+}
+
+/// More images a step than there are: one step of all of them, with either plan.
+#[test]
+fn batches_larger_than_the_set() {
+    let folder = folder();
+    let run = |batch: &str, plan: &str| {
+        let words = ["train", "--data", few_digits(), "--model", "784-8-relu-10", "--epochs", "2"];
+        let more = ["--plan", plan, "--batch", batch, "--json", "--quiet"];
+        let report = glassbox(folder.path(), &[&words[..], &more].concat()).ok().json();
+        (report["model_sha256"].clone(), report["steps"].clone())
+    };
+    let expected = run("4000", "layered");
+    for batch in ["4000", "16777216", "1099511627776", "9223372036854775807"] {
+        for plan in ["layered", "fused"] {
+            assert_eq!(run(batch, plan), expected, "batches of {batch}, plan {plan}");
+        }
+    }
 }
 
 #[test]

@@ -298,6 +298,31 @@ fn the_headline_network() {
     }
 }
 
+/// A rate that is not finite makes weights of zero gradient NaN, too, and ends the call in the next
+/// step; a negative one changes the sign of zeros.
+#[test]
+fn rates_that_are_none() {
+    for percent in [20, 100] {
+        for lr in [f32::INFINITY, f32::NAN, -0.5, -0.0, 0.0] {
+            let mut network = Network::new(70, &[(20, RELU), (10, None)], 0);
+            network.weights[0][0][..20].fill(-0.0);
+            let data = data(70, 10, 30, 10, percent);
+            let mut rules = rules(0, 0.0, 3);
+            rules[1].optimizer = Optimizer::Sgd { lr };
+            check(&network, &data, &rules, Reduction::Sum, &format!("rate {lr}"));
+            let steps = network.clone().by_definition(&data, &rules, Reduction::Sum).len();
+            assert_eq!(steps, 3);
+            if !lr.is_finite() {
+                let mut network = Network::new(70, &[(20, RELU), (10, None)], 2);
+                let mut rules = self::rules(3, 0.01, 3);
+                rules[0].optimizer = Optimizer::Adam(AdamStep::new(lr, [0.9, 0.999], 1e-8, 0.0, 1));
+                check(&network, &data, &rules, Reduction::Sum, &format!("adam, rate {lr}"));
+                assert_eq!(network.by_definition(&data, &rules, Reduction::Sum).len(), 2);
+            }
+        }
+    }
+}
+
 /// Numbers that are not finite where a zero meets them, and sums that overflow: what skips too many
 /// zeros or too few gives another result.
 #[test]

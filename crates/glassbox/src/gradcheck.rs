@@ -3,7 +3,8 @@
 //! The network is taken to `f64`, where the very code that trains runs on the definition. Each
 //! chosen parameter p is moved by ±h and the loss compared: (L(p+h) − L(p−h)) / 2h should be the
 //! gradient. Where a relu's kink lies between p−h and p+h the two sides have different slopes and
-//! the difference means nothing; there the check comes closer, until the kink is passed by.
+//! the difference means nothing; there the check comes closer, until the kink is passed by. Where the
+//! slope is so small that it drowns in the rounding of the loss, it goes further away.
 
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use glassbox_cpu::reference::philox::{Philox, Purpose};
 use serde::Serialize;
 use std::fmt;
 
-/// How far a parameter is moved at first. The fourth-order difference is then good to some 10⁻¹².
+/// How far a parameter is moved at first; then further, then less far. The fourth-order difference is then good to some 10⁻¹².
 const STEP: f64 = 1e-3;
 
 /// The largest relative error that passes.

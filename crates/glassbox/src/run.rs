@@ -8,7 +8,6 @@ pub use record::{DataRecord, Report, RunRecord};
 use crate::data::DataPair;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::evaluate::evaluate;
 use crate::event::{Event, Sink};
 use crate::file::{checkpoint, durable, safetensors};
 use crate::network::Network;
@@ -54,8 +53,11 @@ impl Run {
             Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
         trainer.set_origin(record.data.sha256.clone());
         let lock = lock(folder)?;
-        if folder.join(RunRecord::FILE).exists() {
-            let reason = "it already holds a run".to_string();
+        let kept = folder.join("checkpoints");
+        let has_checkpoints = kept.is_dir() && checkpoint::newest_step(&kept)? > 0;
+        let is_left = |name: &str| folder.join(name).exists();
+        if is_left(RunRecord::FILE) || is_left(MODEL) || has_checkpoints {
+            let reason = "it already holds a run, or what is left of one".to_string();
             let hint = "name another with --out, or go on with --resume".to_string();
             return Err(Error::Run { path: folder.to_path_buf(), reason, hint });
         }
@@ -122,20 +124,10 @@ impl Run {
         let mut both = Both(&mut self.log, sink);
         let ending = self.trainer.run(&mut both, stop)?;
         let path = self.folder.join(MODEL);
-        let mut metadata = BTreeMap::new();
-        metadata.insert("network".to_string(), self.trainer.network().to_string());
-        metadata.insert("dataset".to_string(), self.record.data.name.clone());
-        metadata.insert("inputs".to_string(), "pixels divided by 255".to_string());
-        safetensors::write(&path, &self.trainer.network().state(), &metadata)?;
+        save_model(&path, self.trainer.network(), &self.record.data.name)?;
 
+        let found = self.trainer.judge(&self.test)?;
         let device = self.trainer.device().clone();
-        let found = evaluate(self.trainer.network_mut(), &device, &self.test)?;
-        if !found.loss.is_finite() {
-            let what = format!("the loss on the test samples is {}", found.loss);
-            let step = self.trainer.progress().step;
-            let hint = "try a learning rate ten times smaller".to_string();
-            return Err(Error::Diverged { what, step, hint });
-        }
         let progress = self.trainer.progress();
         let interval = found.confusion.accuracy_interval();
         let last = progress.history.last();
@@ -181,6 +173,17 @@ impl Run {
     pub fn record(&self) -> &RunRecord {
         &self.record
     }
+}
+
+/// Writes a network into a file, with what a reader has to know: its text, and what it learned from.
+pub fn save_model(path: &Path, network: &Network, dataset: &str) -> Result<()> {
+    let entries = [
+        ("network", network.to_string()),
+        ("dataset", dataset.to_string()),
+        ("inputs", "pixels divided by 255".to_string()),
+    ];
+    let metadata: BTreeMap<_, _> = entries.map(|(key, value)| (key.to_string(), value)).into();
+    Ok(safetensors::write(path, &network.state(), &metadata)?)
 }
 
 /// The network of a model file, or of the run in a folder. `text` names it where the file does not.

@@ -5,7 +5,6 @@
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::evaluate::evaluate;
 use crate::event::Ending;
 use crate::network::Network;
 use crate::plan::PlanName;
@@ -108,7 +107,7 @@ impl Sweep {
         if trainer.run(&mut (), stop)? == Ending::Interrupted {
             return Ok(None);
         }
-        let found = evaluate(trainer.network_mut(), device, &self.test)?;
+        let found = trainer.judge(&self.test)?;
         let progress = trainer.progress();
         let last = progress.history.last();
         let member = Member {

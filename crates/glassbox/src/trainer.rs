@@ -6,7 +6,7 @@ pub use progress::{Best, Progress};
 
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::evaluate::{check_widths, evaluate};
+use crate::evaluate::{Evaluation, check_widths, evaluate};
 use crate::event::{Ending, EpochRecord, Event, Sink};
 use crate::layers::Moment;
 use crate::loss::{Loss, Reduction};
@@ -287,6 +287,17 @@ impl Trainer {
             return Ok(());
         }
         Err(self.diverged(format!("the loss became {}", result.loss)))
+    }
+
+    /// How well the network does on samples that it has not seen.
+    pub fn judge(&mut self, test: &Samples) -> Result<Evaluation> {
+        let found = evaluate(&mut self.network, &self.device, test)?;
+        if found.loss.is_finite() {
+            return Ok(found);
+        }
+        let what = format!("the loss on the test samples is {}", found.loss);
+        let hint = "try a learning rate ten times smaller".to_string();
+        Err(Error::Diverged { what, step: self.progress.step, hint })
     }
 
     /// The error that training ran into infinities, with what is left of the run.

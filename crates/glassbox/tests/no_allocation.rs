@@ -1,5 +1,4 @@
-//! A network that has seen a batch of some size asks the system for no memory to see another: at
-//! inference, and in the steps of a training.
+//! A network that has seen a batch of some size asks the system for no memory to see another.
 
 use glassbox::{Device, Init, Loss, Network, Reduction, Targets, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -31,7 +31,7 @@ impl Numbers {
     }
 
     /// Makes room for at least `len` numbers; what was there stays.
-    pub(crate) fn reserve(&mut self, len: usize) {
+    pub(crate) fn grow(&mut self, len: usize) {
         if self.len < len {
             self.lines.resize(len.div_ceil(LINE), ZEROS);
             self.len = len;
@@ -63,14 +63,14 @@ mod tests {
     fn numbers_begin_a_line_and_stay_when_there_are_more() {
         let mut numbers = Numbers::default();
         for len in [0, 1, 15, 16, 17, 1000] {
-            numbers.reserve(len);
+            numbers.grow(len);
             assert_eq!(numbers.len(), len);
             assert_eq!(numbers.as_ptr() as usize % 64, 0);
             if let Some(last) = numbers.last_mut() {
                 *last = len as f32;
             }
         }
-        numbers.reserve(3);
+        numbers.grow(3);
         assert_eq!((numbers.len(), numbers[14], numbers[15], numbers[17]), (1000, 15.0, 16.0, 0.0));
         assert_eq!(Numbers::zeros(33)[32], 0.0);
     }

@@ -37,6 +37,9 @@ struct Shared {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
+/// What a task panics with because another did.
+pub(crate) struct Abandoned;
+
 /// The address of a closure, how many tasks it has, and its round.
 #[derive(Clone, Copy)]
 struct Job {
@@ -75,6 +78,9 @@ impl Pool {
 
     /// Calls `body(t)` for every `t` in `0..tasks` and returns when all are done. A panic in a task
     /// is passed on. `body` must not call `run` of the same pool.
+    ///
+    /// As many tasks as there are threads run at the same time, each on a thread of its own until it
+    /// ends: tasks may wait for each other.
     pub fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
         if self.workers.is_empty() || tasks < 2 {
             return (0..tasks).for_each(body);
@@ -139,7 +145,11 @@ impl Shared {
             // before all tasks of the round are done. This one is not.
             let body = unsafe { &*job.body };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(task))) {
-                *lock(&self.panic) = Some(panic);
+                let mut first = lock(&self.panic);
+                // Tasks that only waited for the one that panicked have nothing to say.
+                if first.as_ref().is_none_or(|first| first.is::<Abandoned>()) {
+                    *first = Some(panic);
+                }
             }
             self.done.fetch_add(1, Ordering::Release);
         }
@@ -211,7 +221,16 @@ impl<T> Parts<T> {
         unsafe { self.0.add(index) }
     }
 
-    /// Elements `start..start + len`.
+    /// Elements `start..start + len`, to be read.
+    ///
+    /// # Safety
+    /// They are within the slice, which outlives `'a`, and no one writes them meanwhile.
+    pub(crate) unsafe fn read<'a>(self, start: usize, len: usize) -> &'a [T] {
+        // SAFETY: promised by the caller.
+        unsafe { std::slice::from_raw_parts(self.0.add(start), len) }
+    }
+
+    /// Elements `start..start + len`, to be written.
     ///
     /// # Safety
     /// They are within the slice, which outlives `'a`, and no one else touches them meanwhile.

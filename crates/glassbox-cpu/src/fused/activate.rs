@@ -21,7 +21,10 @@ pub(super) struct Activate {
 /// Whether the derivative is a function of the activation's input, not of its output. That of relu
 /// is either: one is positive where the other is.
 pub(super) fn needs_before(kind: Option<Activation>) -> bool {
-    matches!(kind, Some(Activation::LeakyRelu(_) | Activation::Gelu))
+    match kind {
+        Some(Activation::LeakyRelu(_) | Activation::Gelu) => true,
+        Some(Activation::Relu | Activation::Sigmoid | Activation::Tanh) | None => false,
+    }
 }
 
 /// Columns `first..first + width` of row `row`, from their sums.

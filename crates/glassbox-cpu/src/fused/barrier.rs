@@ -1,5 +1,8 @@
 //! Where the threads of a step meet.
 
+use crate::fast::pool::Abandoned;
+use std::panic::panic_any;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
@@ -22,7 +25,9 @@ struct Line<T>(T);
 
 impl Barrier {
     pub(super) fn new(threads: usize) -> Barrier {
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        // Asked for once: the answer may be in a file.
+        static CORES: OnceLock<usize> = OnceLock::new();
+        let cores = *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |n| n.get()));
         Barrier {
             threads: threads as u32,
             arrived: Line(AtomicU32::new(0)),
@@ -46,7 +51,9 @@ impl Barrier {
         }
         let mut looks = 0;
         while self.round.0.load(Ordering::Acquire) == round {
-            assert!(!self.is_broken.load(Ordering::Relaxed), "another thread of the step panicked");
+            if self.is_broken.load(Ordering::Relaxed) {
+                panic_any(Abandoned);
+            }
             if looks < self.spins {
                 looks += 1;
                 std::hint::spin_loop();

@@ -1,6 +1,6 @@
 //! Dense layers: products and updates of weights that lie in panels as the tiles read them.
 
-use super::rule::WithRule;
+use super::rule::{WithRule, change};
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
 use crate::fast::matmul::tile::{self, COLUMNS, Tile, full_rows};
@@ -14,7 +14,8 @@ use std::ops::Range;
 const SLAB: usize = 256;
 
 /// A matrix (rows,columns) in panels of `width` columns, the last filled up with zeros. A panel is
-/// contiguous, row by row.
+/// contiguous, row by row. Where a number is infinite the filling may become NaN; nothing but more
+/// filling is computed from it.
 pub(super) struct Panels {
     pub rows: usize,
     pub columns: usize,
@@ -229,7 +230,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
             update;
         let (height, width) = (full_rows::<V>(), COLUMNS * V::LANES);
         debug_assert_eq!(width, arrays[0].width);
-        room.reserve(batch * width);
+        room.grow(batch * width);
         let mut gradient = [0.0; 14 * COLUMNS * 16];
         // SAFETY: rows and panels exist, are this call's alone, and the CPU has `V`.
         unsafe {
@@ -257,17 +258,11 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
                             (&mut gradient[..rows * width], &room[..batch * width]);
                         repair(gradient, x.add(i), x_stride, delta, width);
                     }
-                    let start = arrays.map(|array| array.at(panel, i));
+                    // Arrays that the rule does not change have no such place.
+                    let start: [_; M] = std::array::from_fn(|array| arrays[array].at(panel, i));
                     for place in (0..rows * width).step_by(V::LANES) {
-                        let mut changing = [V::splat(0.0); M];
-                        for (register, array) in changing.iter_mut().zip(start) {
-                            *register = V::load(array.add(place));
-                        }
                         let g = V::load(gradient.as_ptr().add(place));
-                        let changed = rule.apply(changing, [g]);
-                        for (register, array) in changed.into_iter().zip(start) {
-                            register.store(array.add(place));
-                        }
+                        change(rule, g, start, place);
                     }
                 }
             }
@@ -335,14 +330,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for ChangeBias<M, R> {
                 for image in 0..batch {
                     gradient = gradient.add(V::load(delta.at(image * stride + j)));
                 }
-                let mut changing = [V::splat(0.0); M];
-                for (register, array) in changing.iter_mut().zip(arrays) {
-                    *register = V::load(array.at(j));
-                }
-                let changed = self.rule.apply(changing, [gradient]);
-                for (register, array) in changed.into_iter().zip(arrays) {
-                    register.store(array.at(j));
-                }
+                change(self.rule, gradient, std::array::from_fn(|array| arrays[array].start()), j);
             }
         }
     }

@@ -34,7 +34,7 @@ impl Kernel for CrossEntropy<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
-        self.room.reserve(self.classes * V::LANES);
+        self.room.grow(self.classes * V::LANES);
         for first in self.rows.clone().step_by(V::LANES) {
             let rows = first..self.rows.end.min(first + V::LANES);
             // SAFETY: these rows are this call's alone, and the CPU has `V`.

@@ -5,7 +5,7 @@ use super::activate::{Activate, needs_before};
 use super::dense::{PanelParts, Panels, Product};
 use super::inputs::{Batch, FillBits, FillDense, Source};
 use super::work::ActivateRows;
-use super::{DENSE, Lanes, Layer, density, sparse, stride};
+use super::{DENSE, Lanes, Layer, check_layers, density, sparse, stride};
 use crate::area;
 use crate::fast::Engine;
 use crate::fast::matmul::tile::COLUMNS;
@@ -21,8 +21,7 @@ const CHUNK: usize = 64;
 /// # Panics
 /// If a length is wrong.
 pub fn infer(engine: &Engine, out: &mut [f32], pixels: &[u8], inputs: usize, layers: &[Layer]) {
-    let outputs = layers.last().expect("a network has a layer").outputs;
-    assert!(inputs > 0 && outputs > 0, "a layer without features");
+    let outputs = check_layers(inputs, layers, 1);
     let count = out.len() / outputs;
     assert_eq!((out.len(), pixels.len()), (area(count, outputs), area(count, inputs)), "infer");
     if count == 0 {

@@ -105,19 +105,29 @@ fn check(steps: &Steps, layers: &[Layer]) {
     assert_eq!(steps.pixels.len(), area(images, steps.inputs), "pixels");
     assert!(steps.order.iter().all(|&image| (image as usize) < images), "an image is out of range");
     assert!(steps.batch > 0 && steps.order.len().div_ceil(steps.batch) == steps.rules.len());
-    assert!(steps.batch < 1 << 24 && !layers.is_empty(), "steps");
     let arrays = 1 + steps.rules.iter().map(|rule| rule.memories()).max().unwrap_or(0);
-    let mut inputs = steps.inputs;
+    let classes = check_layers(steps.inputs, layers, arrays);
+    assert!(
+        steps.labels.iter().all(|&label| (label as usize) < classes),
+        "a label is out of range"
+    );
+    // Their numbers are compared as `f32`.
+    assert!(classes <= 1 << 24, "too many classes");
+}
+
+/// Checks the lengths of at least `least` arrays of each parameter. Returns the outputs of the last.
+fn check_layers(mut inputs: usize, layers: &[Layer], least: usize) -> usize {
+    assert!(inputs > 0 && !layers.is_empty(), "a network without layers");
     for layer in layers {
         let outputs = layer.outputs;
-        assert!(outputs > 0 && inputs > 0, "a layer without features");
+        assert!(outputs > 0, "a layer without features");
+        let is_fit = |count: usize| (least..=3).contains(&count);
+        assert!(is_fit(layer.weight.len()) && is_fit(layer.bias.len()), "memory");
         assert!(layer.weight.iter().all(|array| array.len() == area(inputs, outputs)), "weight");
         assert!(layer.bias.iter().all(|array| array.len() == outputs), "bias");
-        let is_fit = |count: usize| (arrays..=3).contains(&count);
-        assert!(is_fit(layer.weight.len()) && is_fit(layer.bias.len()), "memory");
         inputs = outputs;
     }
-    assert!(steps.labels.iter().all(|&label| (label as usize) < inputs), "a label is out of range");
+    inputs
 }
 
 /// The distance between rows of a matrix of `columns` columns: whole panels, and a little more, so

@@ -56,9 +56,13 @@ impl Rule {
         }
     }
 
-    /// Whether a gradient of zero changes nothing at all.
+    /// Whether a gradient of zero changes nothing at all: not even the sign of a zero, which a
+    /// negative rate would, and an infinite one makes NaN.
     pub(super) fn rests(&self) -> bool {
-        matches!(self.optimizer, Optimizer::Sgd { .. }) && self.decay == 0.0
+        match self.optimizer {
+            Optimizer::Sgd { lr } => lr.is_finite() && lr.is_sign_positive() && self.decay == 0.0,
+            _ => false,
+        }
     }
 
     /// Does `what` with this rule.
@@ -94,6 +98,27 @@ impl<const M: usize, R: Elementwise<M, 1>> Elementwise<M, 1> for Decayed<R> {
         unsafe {
             let [g] = AddScaled(self.decay).apply([g], [changing[0]]);
             self.rule.apply(changing, [g])
+        }
+    }
+}
+
+/// Changes a register of each array, `place` numbers from its start.
+///
+/// # Safety
+/// It exists in all of them and is the caller's alone; the CPU has the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(
+    rule: R,
+    gradient: V,
+    arrays: [*mut f32; M],
+    place: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let changing = arrays.map(|array| V::load(array.add(place)));
+        let changed = rule.apply(changing, [gradient]);
+        for (register, array) in changed.into_iter().zip(arrays) {
+            register.store(array.add(place));
         }
     }
 }

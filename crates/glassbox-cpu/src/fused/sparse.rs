@@ -9,7 +9,7 @@
 
 use super::activate::{Activate, activate};
 use super::inputs::{Batch, Source, WORD};
-use super::rule::{Rule, WithRule};
+use super::rule::{Rule, WithRule, change};
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
 use crate::fast::memory::Numbers;
@@ -225,9 +225,12 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
                 }
                 store(row, own.add(image * width));
             }
-            apply(rule, bias_gradient, bias.map(|bias| bias.at(panel.first)));
+            let bias: [_; M] = std::array::from_fn(|array| bias[array].start());
+            for (c, gradient) in bias_gradient.into_iter().enumerate() {
+                change(rule, gradient, bias, panel.first + c * V::LANES);
+            }
 
-            let arrays = panel.arrays.each_mut().map(|array| array.as_mut_ptr());
+            let arrays: [_; M] = std::array::from_fn(|array| panel.arrays[array].as_mut_ptr());
             let inputs = panel.arrays[0].len() / width;
             for pixel in 0..inputs {
                 let mut gradient = [V::splat(0.0); C];
@@ -248,35 +251,10 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
                 if any == 0 && rests {
                     continue;
                 }
-                for gradient in &mut gradient {
-                    *gradient = gradient.add(V::splat(0.0));
+                for (c, gradient) in gradient.into_iter().enumerate() {
+                    let gradient = gradient.add(V::splat(0.0));
+                    change(rule, gradient, arrays, pixel * width + c * V::LANES);
                 }
-                apply(rule, gradient, arrays.map(|array| array.wrapping_add(pixel * width)));
-            }
-        }
-    }
-}
-
-/// Changes C registers of each of the first `M` arrays.
-///
-/// # Safety
-/// They exist, are this call's alone, and the CPU has `V`.
-#[inline(always)]
-unsafe fn apply<V: Vector, const C: usize, const M: usize, R: Elementwise<M, 1>>(
-    rule: R,
-    gradient: [V; C],
-    arrays: [*mut f32; 3],
-) {
-    for (c, gradient) in gradient.into_iter().enumerate() {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let mut changing = [V::splat(0.0); M];
-            for (register, array) in changing.iter_mut().zip(arrays) {
-                *register = V::load(array.add(c * V::LANES));
-            }
-            let changed = rule.apply(changing, [gradient]);
-            for (register, array) in changed.into_iter().zip(arrays) {
-                register.store(array.add(c * V::LANES));
             }
         }
     }

@@ -188,7 +188,7 @@ impl Work<'_> {
     fn count(&self, step: usize, thread: usize) -> bool {
         let count = self.order(step).len();
         // SAFETY: all threads have written theirs, and write again only after the next meeting.
-        let (losses, right) = unsafe { (self.losses.part(0, count), self.right.part(0, count)) };
+        let (losses, right) = unsafe { (self.losses.read(0, count), self.right.read(0, count)) };
         let sum = losses.iter().fold(0.0, |sum, loss| sum + loss);
         let loss = reduce(sum, count, self.steps.reduction);
         if thread == 0 {

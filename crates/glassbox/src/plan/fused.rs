@@ -44,8 +44,10 @@ impl Plan for Fused {
         let first = optimizer.steps() + 1;
         let rules: Vec<fused::Rule> =
             (first..).zip(steps.rates).map(|(t, &rate)| optimizer.fused_rule(rate, t)).collect();
-        let order = &steps.order[..steps.order.len().min(rules.len() * steps.batch)];
-        let rules = &rules[..order.len().div_ceil(steps.batch)];
+        // A batch larger than there are samples is one of all of them.
+        let batch = steps.batch.min(steps.order.len().max(1));
+        let order = &steps.order[..steps.order.len().min(rules.len().saturating_mul(batch))];
+        let rules = &rules[..order.len().div_ceil(batch)];
 
         let mut layers = layers(network, optimizer.memory_mut());
         let job = fused::Steps {
@@ -53,7 +55,7 @@ impl Plan for Fused {
             inputs: steps.samples.width,
             labels: &steps.samples.labels,
             order,
-            batch: steps.batch,
+            batch,
             reduction: steps.loss.reduction().into(),
             rules,
         };

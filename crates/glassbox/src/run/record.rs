@@ -76,8 +76,10 @@ impl RunRecord {
         if seal.strip_suffix('\n') == Some(&found) {
             return Ok(record);
         }
-        let reason = format!("expected SHA-256 {} of what it says, found {found}", seal.trim_end());
-        let hint = "it was damaged or edited; settings that may change are flags beside --resume";
+        let seal = if seal.is_empty() { "none" } else { seal.trim_end() };
+        let reason = format!("expected SHA-256 {found} as its last line, found {seal}");
+        let hint = "it was damaged or edited; settings that may change are flags beside --resume; \
+                    restore it from a copy, or begin again with another --out";
         Err(Error::Run { path: path.clone(), reason, hint: hint.to_string() })
     }
 

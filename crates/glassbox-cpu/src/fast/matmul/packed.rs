@@ -57,7 +57,7 @@ impl Kernel for Slab<'_> {
         let (a_len, b_len) = (a_panels * height * k, b_panels * width * k);
         // Each copy begins a cache line.
         let a_len = a_len.next_multiple_of(16);
-        self.scratch.reserve(a_len + b_len);
+        self.scratch.grow(a_len + b_len);
         let (a, b) = self.scratch.split_at_mut(a_len);
         let (a_copy, b_copy) = (Parts::new(a), Parts::new(b));
         let Slab { engine, product, columns, terms, .. } = self;
