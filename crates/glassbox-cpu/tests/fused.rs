@@ -366,6 +366,29 @@ fn a_loss_that_is_not_finite_changes_nothing_and_ends_the_call() {
     assert!(after.numbers().zip(network.numbers()).all(|(a, b)| a.to_bits() == b.to_bits()));
 }
 
+/// Gradients that overflow where a zero meets them, and gradients that vanish to a negative zero,
+/// which would change the sign of a weight that is one.
+#[test]
+fn gradients_that_overflow_or_vanish() {
+    for percent in [20, 100] {
+        let mut data = data(70, 10, 20, 10, percent);
+        data.pixels.iter_mut().for_each(|pixel| *pixel = (*pixel).min(100));
+        let mut network = Network::new(70, &[(20, RELU), (12, RELU), (10, None)], 0);
+        network.biases[0][0][..10].fill(-1e3);
+        network.weights[1][0].fill(0.0);
+        network.biases[1][0].fill(1e-30);
+        let signs = (0..120).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 });
+        network.weights[2][0] = signs.collect();
+        check(&network, &data, &rules(0, 0.0, 2), Reduction::Sum, "overflow");
+
+        let mut network = Network::new(70, &[(20, RELU), (10, None)], 0);
+        network.weights[0][0].fill(-0.0);
+        network.biases[0][0].fill(1.0);
+        network.weights[1][0].iter_mut().for_each(|w| *w = w.signum() * 1e-45);
+        check(&network, &data, &rules(0, 0.0, 2), Reduction::Mean, "vanish");
+    }
+}
+
 /// The outputs of many images at once, by the definition.
 #[test]
 fn outputs_of_many_images() {
@@ -387,7 +410,8 @@ fn outputs_of_many_images() {
                     .step_by(shape[0].0)
                     .for_each(|w| *w = -1e-45);
                 network.biases[0][0].iter_mut().skip(1).for_each(|b| *b = -0.0);
-                let data = data(inputs, 2, count, 1, percent);
+                let mut data = data(inputs, 2, count, 1, percent);
+                data.pixels.iter_mut().for_each(|pixel| *pixel = (*pixel).min(100));
                 let pixels = &data.pixels[..count * inputs];
                 let order: Vec<u32> = (0..count as u32).collect();
                 let mut x = vec![0.0; count * inputs];
