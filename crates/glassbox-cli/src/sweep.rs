@@ -12,6 +12,7 @@ use glassbox::run::save_model;
 use glassbox::sweep::{Ended, Member};
 use glassbox::{Device, Error, Network, Samples, Settings, Sweep};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,13 +87,13 @@ fn every_setting(base: Settings, arguments: &Train) -> Result<Vec<Settings>, Fai
     let all: Vec<Settings> =
         pairs.map(|(seed, lr)| Settings { seed, lr, ..base.clone() }).collect();
     all.iter().try_for_each(Settings::check)?;
-    for (index, one) in all.iter().enumerate() {
-        if all[..index].contains(one) {
-            let Settings { seed, lr, .. } = one;
-            let message =
-                format!("seed {seed} with rate {lr} is asked for twice (hint: once is enough)");
-            return Err(Failure::Usage(message));
-        }
+    let mut seen = HashSet::new();
+    if let Some(Settings { seed, lr, .. }) =
+        all.iter().find(|one| !seen.insert((one.seed, one.lr.to_bits())))
+    {
+        let message =
+            format!("seed {seed} with rate {lr} is asked for twice (hint: once is enough)");
+        return Err(Failure::Usage(message));
     }
     Ok(all)
 }
@@ -120,7 +121,8 @@ fn new_folder(folder: &Path) -> Result<PathBuf, Failure> {
 /// Where the network of a setting goes.
 fn file_name(all: &[Settings], index: usize) -> String {
     let Settings { seed, lr, .. } = &all[index];
-    match all.iter().all(|settings| settings.lr == *lr) {
+    // Rates come one after the other, so there is one if the first is the last.
+    match all.first().map(|one| one.lr) == all.last().map(|one| one.lr) {
         true => format!("seed-{seed}.safetensors"),
         false => format!("seed-{seed}-lr-{lr}.safetensors"),
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Outcome, few_digits, files, glassbox, small_run};
+use common::{Outcome, copy, few_digits, files, glassbox, small_run};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,15 +74,6 @@ fn stopped_run() -> (tempfile::TempDir, PathBuf, serde_json::Value) {
 
 const RESUME: [&str; 7] =
     ["train", "--resume", "part", "--json", "--threads", "1", "--max-steps=9999"];
-
-/// Copies a folder.
-fn copy(from: &Path, to: &Path) {
-    for file in files(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
-    }
-}
 
 /// Resumes from a copy of `part` in which one file is damaged.
 fn resume_damaged(name: &str, judge: impl Fn(&str, &serde_json::Value, Outcome)) {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Outcome, command, few_digits, files, folder, glassbox, word};
+use common::{Outcome, command, copy, few_digits, files, folder, glassbox, word};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -321,16 +321,11 @@ fn a_run_goes_on_only_as_it_began() {
     glassbox(folder.path(), &["train", "--resume", "nowhere"]).hints(&[1, 2]);
     // What is left of a run is not written among.
     for gone in [&["run.toml"][..], &["run.toml", "model.safetensors"]] {
-        let copy = folder.path().join("left");
-        let from = folder.path().join("run");
-        for file in files(&from) {
-            let to = copy.join(file.strip_prefix(&from).unwrap());
-            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            std::fs::copy(&file, to).unwrap();
-        }
-        gone.iter().for_each(|name| std::fs::remove_file(copy.join(name)).unwrap());
+        let left = folder.path().join("left");
+        copy(&folder.path().join("run"), &left);
+        gone.iter().for_each(|name| std::fs::remove_file(left.join(name)).unwrap());
         glassbox(folder.path(), &with(&["--out", "left"])).hints(&[1]);
-        std::fs::remove_dir_all(copy).unwrap();
+        std::fs::remove_dir_all(left).unwrap();
     }
     // The folder of a run is not overwritten.
     let before = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();

@@ -96,7 +96,6 @@ impl Run {
         let (mut step, mut skipped) = (0, Vec::new());
         if checkpoints.is_dir() {
             kept = kept.max(checkpoint::newest_step(&checkpoints)?);
-            check_not_over(folder, kept, &trainer)?;
             (step, skipped) = trainer.resume(&checkpoints)?;
         }
         notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
@@ -111,7 +110,7 @@ impl Run {
         } else {
             notes.push("no checkpoint yet: from the beginning".to_string());
         }
-        check_not_over(folder, kept.max(step), &trainer)?;
+        check_not_over(folder, kept, &trainer)?;
         let log = EventLog::resume(folder, trainer.progress().step)?;
         let folder = folder.to_path_buf();
         record.write(&folder)?;

@@ -1,10 +1,12 @@
 //! Bias and activation of a row of sums, and the way back.
 
 use crate::fast::activation::{Gelu, LeakyRelu, Relu, Sigmoid, Tanh};
+use crate::fast::dispatch::Kernel;
 use crate::fast::each::Elementwise;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use crate::reference::Activation;
+use std::ops::Range;
 
 /// Where the sums of a layer go. Matrices have `stride` numbers a row.
 #[derive(Clone, Copy)]
@@ -83,6 +85,29 @@ unsafe fn each<V: Vector>(
                 x.store(to.before.at(place));
             }
             f(x).store(to.after.at(place));
+        }
+    }
+}
+
+/// Bias and activation of rows whose sums lie where the outputs go.
+pub(super) struct ActivateRows {
+    pub activate: Activate,
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Kernel for ActivateRows {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let ActivateRows { activate: to, rows, columns } = self;
+        for row in rows {
+            // SAFETY: these rows and columns are this call's alone, and the CPU has `V`.
+            unsafe {
+                let sums = to.after.at(row * to.stride + columns.start);
+                activate::<V>(to, sums, row, columns.start, columns.len());
+            }
         }
     }
 }

@@ -1,17 +1,16 @@
 //! Dense layers: products and updates of weights that lie in panels as the tiles read them.
 
-use super::rule::{WithRule, change};
+use super::activate::{Activate, ActivateRows};
+use super::rule::{Change, change_register};
+
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
-use crate::fast::matmul::tile::{self, COLUMNS, Tile, full_rows};
+use crate::fast::matmul::tile::{self, COLUMNS, SLAB, Tile, full_rows};
 use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use crate::reference::matmul::chain;
 use std::ops::Range;
-
-/// Terms at a time: a panel of this height stays in the first-level cache.
-const SLAB: usize = 256;
 
 /// A matrix (rows,columns) in panels of `width` columns, the last filled up with zeros. A panel is
 /// contiguous, row by row. Where a number is infinite the filling may become NaN; nothing but more
@@ -166,6 +165,22 @@ impl Kernel for Product {
     }
 }
 
+/// y = f(a·W + b) of a dense layer, for some rows and some panels.
+pub(super) fn forward(
+    simd: Simd,
+    (a, a_stride): (*const f32, usize),
+    weights: PanelParts,
+    activate: Activate,
+    rows: Range<usize>,
+    panels: Range<usize>,
+) {
+    let (out, out_stride) = (activate.after, activate.stride);
+    let (rows_too, columns) =
+        (rows.clone(), panels.start * weights.width..panels.end * weights.width);
+    simd.run(Product { a, a_stride, weights, out, out_stride, rows, panels });
+    simd.run(ActivateRows { activate, rows: rows_too, columns });
+}
+
 impl Product {
     /// Computes by the definition what is not finite.
     ///
@@ -192,7 +207,6 @@ impl Product {
 
 /// The gradient xᵀ · delta of some rows and panels of the weights, and the change it makes.
 pub(super) struct Update<'a> {
-    pub simd: Simd,
     /// (b,x_stride), of which as many columns count as the weights have rows.
     pub x: *const f32,
     pub x_stride: usize,
@@ -208,26 +222,10 @@ pub(super) struct Update<'a> {
     pub room: &'a mut Numbers,
 }
 
-impl WithRule for Update<'_> {
-    fn call<const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
-        self.simd.run(Change::<M, R> { update: self, rule });
-    }
-}
-
-/// An update whose rule changes `M` arrays.
-struct Change<'a, const M: usize, R> {
-    update: Update<'a>,
-    rule: R,
-}
-
-impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
-    type Output = ();
-
+impl Change for Update<'_> {
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let Change { update, rule } = self;
-        let Update { x, x_stride, delta, delta_stride, batch, arrays, rows, panels, room, .. } =
-            update;
+    unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
+        let Update { x, x_stride, delta, delta_stride, batch, arrays, rows, panels, room } = self;
         let (height, width) = (full_rows::<V>(), COLUMNS * V::LANES);
         debug_assert_eq!(width, arrays[0].width);
         room.grow(batch * width);
@@ -262,7 +260,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
                     let start: [_; M] = std::array::from_fn(|array| arrays[array].at(panel, i));
                     for place in (0..rows * width).step_by(V::LANES) {
                         let g = V::load(gradient.as_ptr().add(place));
-                        change(rule, g, start, place);
+                        change_register(rule, g, start, place);
                     }
                 }
             }
@@ -295,7 +293,6 @@ unsafe fn repair(
 
 /// The gradient of some columns of a bias, the column sums of delta, and the change it makes.
 pub(super) struct UpdateBias {
-    pub simd: Simd,
     /// (b,stride)
     pub delta: Parts<f32>,
     pub stride: usize,
@@ -306,23 +303,10 @@ pub(super) struct UpdateBias {
     pub columns: Range<usize>,
 }
 
-impl WithRule for UpdateBias {
-    fn call<const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
-        self.simd.run(ChangeBias::<M, R> { update: self, rule });
-    }
-}
-
-struct ChangeBias<const M: usize, R> {
-    update: UpdateBias,
-    rule: R,
-}
-
-impl<const M: usize, R: Elementwise<M, 1>> Kernel for ChangeBias<M, R> {
-    type Output = ();
-
+impl Change for UpdateBias {
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let UpdateBias { delta, stride, batch, arrays, columns, .. } = self.update;
+    unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
+        let UpdateBias { delta, stride, batch, arrays, columns } = self;
         for j in columns.step_by(V::LANES) {
             // SAFETY: these columns exist and are this call's alone, and the CPU has `V`.
             unsafe {
@@ -330,7 +314,8 @@ impl<const M: usize, R: Elementwise<M, 1>> Kernel for ChangeBias<M, R> {
                 for image in 0..batch {
                     gradient = gradient.add(V::load(delta.at(image * stride + j)));
                 }
-                change(self.rule, gradient, std::array::from_fn(|array| arrays[array].start()), j);
+                let arrays = std::array::from_fn(|array| arrays[array].start());
+                change_register::<V, M, R>(rule, gradient, arrays, j);
             }
         }
     }

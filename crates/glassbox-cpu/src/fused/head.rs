@@ -61,14 +61,13 @@ impl CrossEntropy<'_> {
                 }
             }
             let x = |class: usize| V::load(turned.add(class * V::LANES));
-            let (mut max, mut best) = (V::splat(f32::NEG_INFINITY), V::splat(0.0));
-            let (mut first, mut bad) = (x(0), V::splat(0.0));
+            // A NaN at the front is never passed by, and one elsewhere never taken: either comes back
+            // through the sum.
+            let (mut max, mut best, mut bad) = (x(0), V::splat(0.0), V::splat(0.0));
             for class in 0..classes {
                 let x = x(class);
-                max = V::select(max.lt(x), x, max);
-                // As `argmax` compares: with the best so far, from the first column on.
-                let better = first.lt(x);
-                first = V::select(better, x, first);
+                let better = max.lt(x);
+                max = V::select(better, x, max);
                 best = V::select(better, V::splat(class as f32), best);
                 bad = V::select(x.eq(x), bad, V::splat(f32::NAN));
             }

@@ -2,9 +2,8 @@
 //! thread takes images as long as there are some.
 
 use super::activate::{Activate, needs_before};
-use super::dense::{PanelParts, Panels, Product};
+use super::dense::{self, PanelParts, Panels};
 use super::inputs::{Batch, FillBits, FillDense, Source};
-use super::work::ActivateRows;
 use super::{DENSE, Lanes, Layer, check_layers, density, sparse, stride};
 use crate::area;
 use crate::fast::Engine;
@@ -131,7 +130,7 @@ impl Own {
         bias: &[Parts<f32>],
     ) {
         let (simd, rows) = (engine.simd(), 0..source.order.len());
-        let dense = Parts::new(&mut self.inputs);
+        let inputs = Parts::new(&mut self.inputs);
         let activate: Vec<Activate> = (0..layers.len())
             .map(|index| Activate {
                 kind: layers[index].activation,
@@ -149,25 +148,16 @@ impl Own {
             }
         } else {
             let stride = self.inputs_stride;
-            simd.run(FillDense { dense, stride, rows: rows.clone(), source });
+            simd.run(FillDense { dense: inputs, stride, rows: rows.clone(), source });
         }
         for index in usize::from(self.is_sparse)..layers.len() {
             let (a, a_stride) = match index.checked_sub(1) {
-                None => (dense, self.inputs_stride),
+                None => (inputs, self.inputs_stride),
                 Some(before) => (activate[before].after, self.strides[before]),
             };
-            let (weights, activate) = (weights[index], activate[index]);
-            simd.run(Product {
-                a: a.start(),
-                a_stride,
-                weights,
-                out: activate.after,
-                out_stride: activate.stride,
-                rows: rows.clone(),
-                panels: 0..weights.count(),
-            });
-            let columns = 0..weights.count() * weights.width;
-            simd.run(ActivateRows { activate, rows: rows.clone(), columns });
+            let (weights, inputs) = (weights[index], (a.start().cast_const(), a_stride));
+            let panels = 0..weights.count();
+            dense::forward(simd, inputs, weights, activate[index], rows.clone(), panels);
         }
     }
 

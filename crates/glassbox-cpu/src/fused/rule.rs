@@ -1,5 +1,6 @@
 //! How gradients change weights: the loops of [`crate::fast::optim`], inside other loops.
 
+use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
 use crate::fast::elementwise::AddScaled;
 use crate::fast::optim::{Adam, Momentum, Nesterov};
@@ -41,9 +42,29 @@ pub enum Optimizer {
     Adam(AdamStep),
 }
 
-/// What is done with a rule, compiled for each: `M` arrays change, the weights first.
-pub(super) trait WithRule {
-    fn call<const M: usize, R: Elementwise<M, 1>>(self, rule: R);
+/// Something that changes weights by their gradients, compiled for each rule and instruction set.
+pub(super) trait Change {
+    /// Computes the gradients and lets the rule change the first `M` arrays, the weights first.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `V`.
+    unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(self, rule: R);
+}
+
+/// A change by a rule of `M` arrays.
+struct By<C, R, const M: usize> {
+    change: C,
+    rule: R,
+}
+
+impl<C: Change, R: Elementwise<M, 1>, const M: usize> Kernel for By<C, R, M> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: passed on.
+        unsafe { self.change.change::<V, M, R>(self.rule) }
+    }
 }
 
 impl Rule {
@@ -65,21 +86,26 @@ impl Rule {
         }
     }
 
-    /// Does `what` with this rule.
-    pub(super) fn with(self, what: impl WithRule) {
+    /// Carries out a change with this rule.
+    pub(super) fn apply(self, simd: Simd, change: impl Change) {
         match self.optimizer {
-            Optimizer::Sgd { lr } => self.decayed(AddScaled(-lr), what),
-            Optimizer::Momentum { lr, mu } => self.decayed(Momentum { lr, mu }, what),
-            Optimizer::Nesterov { lr, mu } => self.decayed(Nesterov { lr, mu }, what),
-            Optimizer::Adam(step) => self.decayed(Adam(step), what),
+            Optimizer::Sgd { lr } => self.decayed(simd, AddScaled(-lr), change),
+            Optimizer::Momentum { lr, mu } => self.decayed(simd, Momentum { lr, mu }, change),
+            Optimizer::Nesterov { lr, mu } => self.decayed(simd, Nesterov { lr, mu }, change),
+            Optimizer::Adam(step) => self.decayed(simd, Adam(step), change),
         }
     }
 
-    fn decayed<const M: usize, R: Elementwise<M, 1>>(self, rule: R, what: impl WithRule) {
+    fn decayed<const M: usize, R: Elementwise<M, 1>>(
+        self,
+        simd: Simd,
+        rule: R,
+        change: impl Change,
+    ) {
         if self.decay == 0.0 {
-            what.call(rule);
+            simd.run(By { change, rule });
         } else {
-            what.call(Decayed { decay: self.decay, rule });
+            simd.run(By { change, rule: Decayed { decay: self.decay, rule } });
         }
     }
 }
@@ -107,7 +133,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Elementwise<M, 1> for Decayed<R> {
 /// # Safety
 /// It exists in all of them and is the caller's alone; the CPU has the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(
+pub(super) unsafe fn change_register<V: Vector, const M: usize, R: Elementwise<M, 1>>(
     rule: R,
     gradient: V,
     arrays: [*mut f32; M],

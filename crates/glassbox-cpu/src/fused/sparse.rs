@@ -9,9 +9,10 @@
 
 use super::activate::{Activate, activate};
 use super::inputs::{Batch, Source, WORD};
-use super::rule::{Rule, WithRule, change};
-use crate::fast::dispatch::{Kernel, Simd};
+use super::rule::{Change, change_register};
+use crate::fast::dispatch::Kernel;
 use crate::fast::each::Elementwise;
+use crate::fast::matmul::sparse::multiply_add;
 use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::samples::SCALED;
@@ -162,7 +163,6 @@ impl Forward<'_> {
 
 /// The gradient of a panel and the change it makes.
 pub(super) struct Update<'a> {
-    pub simd: Simd,
     pub panel: &'a mut Panel,
     pub batch: &'a Batch,
     pub rows: usize,
@@ -171,47 +171,35 @@ pub(super) struct Update<'a> {
     pub stride: usize,
     /// The bias, and the optimizer's memory of it.
     pub bias: [Parts<f32>; 3],
-    pub rule: Rule,
+    /// Whether a gradient of zero changes nothing.
+    pub rests: bool,
 }
 
-impl WithRule for Update<'_> {
-    fn call<const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
-        self.simd.run(Change::<M, R> { update: self, rule });
-    }
-}
-
-/// An update whose rule changes `M` arrays.
-struct Change<'a, const M: usize, R> {
-    update: Update<'a>,
-    rule: R,
-}
-
-impl<const M: usize, R: Elementwise<M, 1>> Kernel for Change<'_, M, R> {
-    type Output = ();
-
+impl Change for Update<'_> {
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
+    unsafe fn change<V: Vector, const M: usize, R: Elementwise<M, 1>>(self, rule: R) {
         // SAFETY: passed on; panels are cut to these widths.
         unsafe {
-            match self.update.panel.width / V::LANES {
-                1 => self.change::<V, 1>(),
-                2 => self.change::<V, 2>(),
-                4 => self.change::<V, 4>(),
-                _ => self.change::<V, WIDEST>(),
+            match self.panel.width / V::LANES {
+                1 => self.change_panel::<V, 1, M, R>(rule),
+                2 => self.change_panel::<V, 2, M, R>(rule),
+                4 => self.change_panel::<V, 4, M, R>(rule),
+                _ => self.change_panel::<V, WIDEST, M, R>(rule),
             }
         }
     }
 }
 
-impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
+impl Update<'_> {
     /// # Safety
     /// The panel is `C` registers wide, the batch is filled, and the CPU has `V`.
     #[inline(always)]
-    unsafe fn change<V: Vector, const C: usize>(self) {
+    unsafe fn change_panel<V: Vector, const C: usize, const M: usize, R: Elementwise<M, 1>>(
+        self,
+        rule: R,
+    ) {
         let width = C * V::LANES;
-        let Change { update, rule } = self;
-        let rests = update.rule.rests();
-        let Update { panel, batch, rows, delta, stride, bias, .. } = update;
+        let Update { panel, batch, rows, delta, stride, bias, rests } = self;
         assert!(panel.delta.len() >= rows * width);
         // SAFETY: rows, columns, pixels and images are within the batch, the deltas and the panel,
         // whose columns are this call's alone.
@@ -227,7 +215,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
             }
             let bias: [_; M] = std::array::from_fn(|array| bias[array].start());
             for (c, gradient) in bias_gradient.into_iter().enumerate() {
-                change(rule, gradient, bias, panel.first + c * V::LANES);
+                change_register(rule, gradient, bias, panel.first + c * V::LANES);
             }
 
             let arrays: [_; M] = std::array::from_fn(|array| panel.arrays[array].as_mut_ptr());
@@ -253,7 +241,7 @@ impl<const M: usize, R: Elementwise<M, 1>> Change<'_, M, R> {
                 }
                 for (c, gradient) in gradient.into_iter().enumerate() {
                     let gradient = gradient.add(V::splat(0.0));
-                    change(rule, gradient, arrays, pixel * width + c * V::LANES);
+                    change_register(rule, gradient, arrays, pixel * width + c * V::LANES);
                 }
             }
         }
@@ -280,17 +268,4 @@ unsafe fn store<V: Vector, const C: usize>(registers: [V; C], p: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe { register.store(p.add(c * V::LANES)) }
     }
-}
-
-/// acc + x · the C registers at `p`, each rounded once.
-///
-/// # Safety
-/// They are readable and the CPU has `V`.
-#[inline(always)]
-unsafe fn multiply_add<V: Vector, const C: usize>(x: V, p: *const f32, mut acc: [V; C]) -> [V; C] {
-    for (c, acc) in acc.iter_mut().enumerate() {
-        // SAFETY: promised by the caller.
-        unsafe { *acc = x.mul_add(V::load(p.add(c * V::LANES)), *acc) }
-    }
-    acc
 }

@@ -1,6 +1,6 @@
 //! What the threads do in a step, and when they meet.
 
-use super::activate::{Activate, activate, activate_backward, needs_before};
+use super::activate::{Activate, activate_backward, needs_before};
 use super::barrier::Barrier;
 use super::dense::{self, PanelParts, Product, UpdateBias};
 use super::inputs::{FillBits, FillDense, Source};
@@ -108,18 +108,8 @@ impl Work<'_> {
             return;
         }
         let panels = share(layer.arrays[0].count(), self.threads, thread);
-        self.simd.run(Product {
-            a: self.dense(step),
-            a_stride: self.stride,
-            weights: layer.arrays[0],
-            out: activate.after,
-            out_stride: layer.stride,
-            rows: 0..rows,
-            panels: panels.clone(),
-        });
-        let width = layer.arrays[0].width;
-        let columns = panels.start * width..panels.end * width;
-        self.simd.run(ActivateRows { activate, rows: 0..rows, columns });
+        let inputs = (self.dense(step), self.stride);
+        dense::forward(self.simd, inputs, layer.arrays[0], activate, 0..rows, panels);
     }
 
     /// All other layers for this thread's images, forward and back to the first layer's outputs.
@@ -128,18 +118,10 @@ impl Work<'_> {
         let rows = share(count, self.threads, thread);
         for index in 1..self.layers.len() {
             let (before, layer) = (&self.layers[index - 1], &self.layers[index]);
-            let activate = layer.activate(0);
-            self.simd.run(Product {
-                a: before.after_of(index - 1, step),
-                a_stride: before.stride,
-                weights: layer.arrays[0],
-                out: activate.after,
-                out_stride: layer.stride,
-                rows: rows.clone(),
-                panels: 0..layer.arrays[0].count(),
-            });
-            let columns = 0..layer.columns();
-            self.simd.run(ActivateRows { activate, rows: rows.clone(), columns });
+            let (weights, activate) = (layer.arrays[0], layer.activate(0));
+            let inputs = (before.after_of(index - 1, step).start().cast_const(), before.stride);
+            let panels = 0..weights.count();
+            dense::forward(self.simd, inputs, weights, activate, rows.clone(), panels);
         }
         self.loss(step, rows.clone(), &mut own.room);
         for index in (0..self.layers.len()).rev() {
@@ -156,7 +138,7 @@ impl Work<'_> {
                     panels: 0..next.turned.count(),
                 });
             }
-            let after = layer.after[if index == 0 { step % 2 } else { 0 }];
+            let after = layer.after_of(index, step);
             let from = if needs_before(layer.kind) { layer.before } else { after };
             self.simd.run(ActivateRowsBackward { layer, from, rows: rows.clone() });
         }
@@ -171,7 +153,7 @@ impl Work<'_> {
             Reduction::Sum => None,
         };
         self.simd.run(head::CrossEntropy {
-            logits: layer.after[if last == 0 { step % 2 } else { 0 }],
+            logits: layer.after_of(last, step),
             delta: layer.delta,
             stride: layer.stride,
             classes: layer.outputs,
@@ -206,36 +188,28 @@ impl Work<'_> {
             if index == 0 && self.is_sparse {
                 for panel in &mut own.panels {
                     let batch = &own.batch;
-                    let update = sparse::Update {
-                        simd,
-                        panel,
-                        batch,
-                        rows: count,
-                        delta,
-                        stride,
-                        bias,
-                        rule,
-                    };
-                    rule.with(update);
+                    let (rows, rests) = (count, rule.rests());
+                    let update = sparse::Update { panel, batch, rows, delta, stride, bias, rests };
+                    rule.apply(simd, update);
                 }
                 continue;
             }
             let width = arrays[0].width;
             let blocks = share(arrays[0].count(), self.threads, thread);
             let columns = blocks.start * width..blocks.end * width;
-            rule.with(UpdateBias { simd, delta, stride, batch: count, arrays: bias, columns });
+            rule.apply(simd, UpdateBias { delta, stride, batch: count, arrays: bias, columns });
             let (x, x_stride, rows, panels) = match index.checked_sub(1) {
                 None => (self.dense(step), self.stride, 0..arrays[0].rows, blocks),
                 Some(before) => {
                     let rows = share(layer.turned.count(), self.threads, thread);
                     let rows = rows.start * width..arrays[0].rows.min(rows.end * width);
                     let before_layer = &self.layers[before];
-                    let x = before_layer.after_of(before, step);
+                    let x = before_layer.after_of(before, step).start().cast_const();
                     (x, before_layer.stride, rows, 0..arrays[0].count())
                 }
             };
-            rule.with(dense::Update {
-                simd,
+            let room = &mut own.room;
+            let update = dense::Update {
                 x,
                 x_stride,
                 delta,
@@ -244,8 +218,9 @@ impl Work<'_> {
                 arrays,
                 rows: rows.clone(),
                 panels,
-                room: &mut own.room,
-            });
+                room,
+            };
+            rule.apply(simd, update);
             if index > 0 {
                 // SAFETY: these rows are whole panels of the transpose and this thread's alone.
                 unsafe { arrays[0].transpose(layer.turned, rows) };
@@ -267,31 +242,8 @@ impl LayerParts {
 
     /// The outputs of layer `index` in a step: those of the first are kept for two steps, because
     /// some threads still need the last when others compute the next.
-    fn after_of(&self, index: usize, step: usize) -> *const f32 {
-        self.after[if index == 0 { step % 2 } else { 0 }].start()
-    }
-}
-
-/// Bias and activation of rows whose sums lie where the outputs go.
-pub(super) struct ActivateRows {
-    pub activate: Activate,
-    pub rows: Range<usize>,
-    pub columns: Range<usize>,
-}
-
-impl Kernel for ActivateRows {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let ActivateRows { activate: to, rows, columns } = self;
-        for row in rows {
-            // SAFETY: these rows and columns are this call's alone, and the CPU has `V`.
-            unsafe {
-                let sums = to.after.at(row * to.stride + columns.start);
-                activate::<V>(to, sums, row, columns.start, columns.len());
-            }
-        }
+    fn after_of(&self, index: usize, step: usize) -> Parts<f32> {
+        self.after[if index == 0 { step % 2 } else { 0 }]
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::dataset::{DataFile, DataPair, Dataset, Split, Verified};
 use super::digits::{SEED, SIDE, TEST, TRAIN, generate};
 use super::folder::FILES;
-use super::gzip::hex;
+use crate::file::seal::hex;
 
 /// One for each digit.
 const CLASSES: usize = 10;

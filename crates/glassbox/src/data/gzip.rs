@@ -7,6 +7,7 @@ use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
+use crate::file::seal::hex;
 
 /// The first two bytes of every gzip file. Names lie (`.gz` files that a browser unpacked, plain
 /// files that kept their ending), so only the content decides.
@@ -160,9 +161,4 @@ impl<R: BufRead> BufRead for Counted<R> {
         self.consumed += count as u64;
         self.inner.consume(count);
     }
-}
-
-/// A finished hash in lower-case hexadecimal.
-pub(super) fn hex(sha256: Sha256) -> String {
-    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

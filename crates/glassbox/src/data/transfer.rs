@@ -11,9 +11,9 @@ use ureq::{Agent, Body};
 
 use super::download::{Job, Progress};
 use super::error::DataError;
-use super::gzip::hex;
 use super::named::KnownFile;
 use super::recognise;
+use crate::file::seal::hex;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;

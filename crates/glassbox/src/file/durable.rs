@@ -9,8 +9,6 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sha2::{Digest, Sha256};
-
 use super::FileError;
 use super::error::regular_file;
 
@@ -37,11 +35,6 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
         sync.map_err(|e| FileError::io("sync the folder of", folder, e))?;
     }
     Ok(())
-}
-
-/// The SHA-256 of some bytes, in hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Removes what killed processes left behind in a folder. Only for the run that owns it.

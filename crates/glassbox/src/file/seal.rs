@@ -44,12 +44,17 @@ impl Digest {
     }
 
     pub(crate) fn hex(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.0)
     }
 
     fn number(&mut self, number: usize) {
         self.bytes(&(number as u64).to_le_bytes());
     }
+}
+
+/// A finished hash in lower-case hexadecimal.
+pub(crate) fn hex(sha256: Sha256) -> String {
+    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The sealed text for arrays (in the order of the file) and metadata.

@@ -3,6 +3,7 @@
 use super::Network;
 use crate::error::{Error, Result};
 use crate::file::NamedArray;
+use crate::file::seal::hex;
 use crate::tensor::Tensor;
 use glassbox_cpu::reference::transpose;
 use sha2::{Digest, Sha256};
@@ -46,7 +47,7 @@ impl Network {
         for array in self.state() {
             array.data.iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hash)
     }
 
     /// The error that a file holds another network's parameters.

@@ -34,11 +34,9 @@ impl Plan for Fused {
             reason,
             hint: "use --plan layered".to_string(),
         };
-        if let Some(obstacle) = obstacle(network, steps.loss, steps.clip, steps.device) {
-            return Err(fail(obstacle));
-        }
-        let Device::Cpu(engine) = steps.device else {
-            return Err(fail("only the device cpu has it".to_string()));
+        let obstacle = obstacle(network, steps.loss, steps.clip, steps.device);
+        let (Device::Cpu(engine), None) = (steps.device, &obstacle) else {
+            return Err(fail(obstacle.unwrap_or_default()));
         };
         check_samples(network, steps)?;
         let first = optimizer.steps() + 1;

@@ -5,8 +5,10 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::event::Ending;
 use crate::file::durable;
+use crate::file::seal::hex;
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 
@@ -72,7 +74,7 @@ impl RunRecord {
         let text = fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
         let record = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
         let (sealed, seal) = text.rsplit_once(SEAL).unwrap_or((&text, ""));
-        let found = durable::sha256(sealed.as_bytes());
+        let found = hex(Sha256::new_with_prefix(sealed));
         if seal.strip_suffix('\n') == Some(&found) {
             return Ok(record);
         }
@@ -91,7 +93,7 @@ impl RunRecord {
         let text = format!(
             "# What this run is made of. To change it, give flags beside --resume.\n{text}"
         );
-        let sealed = format!("{text}{SEAL}{}\n", durable::sha256(text.as_bytes()));
+        let sealed = format!("{text}{SEAL}{}\n", hex(Sha256::new_with_prefix(&text)));
         Ok(durable::write(&folder.join(RunRecord::FILE), sealed.as_bytes())?)
     }
 

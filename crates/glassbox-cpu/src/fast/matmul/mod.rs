@@ -10,7 +10,7 @@
 
 mod direct;
 mod packed;
-mod sparse;
+pub(crate) mod sparse;
 pub(crate) mod tile;
 
 use super::Engine;

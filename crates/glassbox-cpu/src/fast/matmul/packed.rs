@@ -4,7 +4,7 @@
 //! multiplication" (2008): a slab of k at a time, b in panels of a tile's width, a in panels of a
 //! tile's height. Between slabs the chains wait in the output.
 
-use super::tile::{self, COLUMNS, Tile, full_rows};
+use super::tile::{self, COLUMNS, SLAB, Tile, full_rows};
 use super::{Engine, Product};
 use crate::fast::dispatch::Kernel;
 use crate::fast::memory::Numbers;
@@ -12,8 +12,6 @@ use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use std::ops::Range;
 
-/// Terms per slab: a panel of b of this height stays in the first-level cache.
-const SLAB: usize = 256;
 /// Columns per round, so that the copy of b stays in the third-level cache.
 const ROUND: usize = 4096;
 /// Panels per task: of a, about 84 rows, which stay in the second-level cache, and of b.

@@ -125,10 +125,7 @@ unsafe fn chains<V: Vector, const C: usize>(
         }
         if out.len() == C * V::LANES {
             for &(x, row) in terms {
-                let (x, b) = (V::splat(x), b.as_ptr().add(row + j));
-                for (c, acc) in acc.iter_mut().enumerate() {
-                    *acc = x.mul_add(V::load(b.add(c * V::LANES)), *acc);
-                }
+                acc = multiply_add(V::splat(x), b.as_ptr().add(row + j), acc);
             }
         } else {
             for &(x, row) in terms {
@@ -161,4 +158,21 @@ unsafe fn chains<V: Vector, const C: usize>(
 unsafe fn load_some<V: Vector>(p: *const f32, valid: usize) -> V {
     // SAFETY: promised by the caller.
     unsafe { if valid >= V::LANES { V::load(p) } else { V::load_part(p, valid) } }
+}
+
+/// acc + x · the C registers at `p`, each rounded once.
+///
+/// # Safety
+/// They are readable and the CPU has `V`.
+#[inline(always)]
+pub(crate) unsafe fn multiply_add<V: Vector, const C: usize>(
+    x: V,
+    p: *const f32,
+    mut acc: [V; C],
+) -> [V; C] {
+    for (c, acc) in acc.iter_mut().enumerate() {
+        // SAFETY: promised by the caller.
+        unsafe { *acc = x.mul_add(V::load(p.add(c * V::LANES)), *acc) }
+    }
+    acc
 }
