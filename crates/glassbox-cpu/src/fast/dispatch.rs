@@ -41,8 +41,19 @@ impl Simd {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if has_avx2 && is_x86_feature_detected!("avx512f") {
+            // Counting and finding bits is as old as AVX2 on every chip, but asked for all the same.
+            let has_bits = is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            let has_avx2 =
+                has_bits && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let has_avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi2");
+            if has_avx2 && has_avx512 {
                 sets.push(Simd(Isa::Avx512));
             }
             if has_avx2 {
@@ -95,18 +106,19 @@ impl Simd {
 }
 
 /// # Safety
-/// The CPU must have AVX2 and FMA.
+/// The CPU must have AVX2, FMA and the instructions for bits.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller promises the instructions.
     unsafe { kernel.run::<Avx2>() }
 }
 
 /// # Safety
-/// The CPU must have AVX-512F, and so AVX2 and FMA, which it implies.
+/// The CPU must have AVX-512 as of 2019, with VBMI2, and so AVX2 and FMA, which it implies, and the
+/// instructions for bits.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller promises the instructions.
     unsafe { kernel.run::<Avx512>() }

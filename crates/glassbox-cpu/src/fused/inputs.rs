@@ -3,8 +3,15 @@
 //! Where most pixels are zero only the others are read: by image in the forward pass, by pixel in
 //! the gradient. Both orders come from one bit a pixel: 64 pixels of 64 images are 64 words, and
 //! the same bits transposed are the other order. Nothing is stored between batches.
+//!
+//! A loop over the bits of a word ends when the processor least expects it, and to guess that
+//! wrong costs as much as half of the loop. So words are filled up with bits of pixels that are
+//! zero until they have a whole number of quads, four bits each, and words with as many quads are
+//! taken one after the other. A zero more changes nothing unless its factor is infinite or NaN,
+//! which the loops notice.
 
 use crate::fast::dispatch::Kernel;
+use crate::fast::memory::Aligned;
 use crate::fast::pool::Parts;
 use crate::fast::samples::SCALED;
 use crate::fast::vector::Vector;
@@ -13,31 +20,86 @@ use std::ops::Range;
 /// Pixels or images in a word of bits.
 pub(super) const WORD: usize = 64;
 
+/// Bits of a word that are taken in one go.
+pub(super) const QUAD: usize = 4;
+
 /// The images of a batch. Each thread has its own: to compute it twice costs less than to send it
 /// from one core to another.
 pub(super) struct Batch {
     /// Pixels an image.
     pixels: usize,
-    /// Room for so many images, a whole number of words.
-    capacity: usize,
-    /// For each word of pixels, each image: its 64 bytes.
-    bytes: Vec<u8>,
-    /// For each word of pixels, each image: which bytes are not zero.
-    by_image: Vec<u64>,
-    /// For each pixel, each word of images: in which images it is not zero.
-    by_pixel: Vec<u64>,
+    /// Room for so many words of images.
+    groups: usize,
+    /// Bytes from an image to the next: an odd number of cache lines, so that the same pixel of
+    /// many images does not fall into the same few places of the cache.
+    stride: usize,
+    /// The pixels of each image, with zeros up to a whole word.
+    bytes: Aligned<u8>,
+    /// For each word of pixels: the images.
+    by_image: Vec<Words>,
+    /// For each word of pixels, each word of images: the pairs of neighbouring pixels.
+    by_pair: Vec<Words>,
+}
+
+/// What is not zero in 64 pixels of 64 images: a word for each image, or for each pair of
+/// neighbouring pixels, of which there are half as many.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Words {
+    /// How many quads of bits each has.
+    pub quads: [u8; WORD],
+    /// Which have bits, those with few quads first, and room to write more than there are.
+    order: [u8; 2 * WORD],
+    /// How many they are.
+    len: usize,
+    /// The bits.
+    pub bits: [u64; WORD],
+}
+
+impl Words {
+    const NONE: Words = Words { quads: [0; WORD], order: [0; 2 * WORD], len: 0, bits: [0; WORD] };
+
+    /// The words that have bits, those with few quads first.
+    #[inline(always)]
+    pub(super) fn order(&self) -> &[u8] {
+        &self.order[..self.len]
+    }
+
+    /// Takes over the bits, filled up to whole quads with the lowest that are not set.
+    #[inline(always)]
+    fn fill<V: Vector>(&mut self, bits: [u64; WORD]) {
+        for (index, mut word) in bits.into_iter().enumerate() {
+            let missing = word.count_ones().wrapping_neg() % QUAD as u32;
+            for place in 0..QUAD as u32 - 1 {
+                word |= if place < missing { word.wrapping_add(1) } else { 0 };
+            }
+            self.bits[index] = word;
+            self.quads[index] = (word.count_ones() / QUAD as u32) as u8;
+        }
+        self.len = 0;
+        for quads in 1..=WORD / QUAD {
+            // SAFETY: there are 64 bytes, and the CPU has `V`.
+            unsafe {
+                let words = V::equal_bytes(self.quads.as_ptr(), quads as u8);
+                V::store_places(words, &mut self.order, self.len);
+                self.len += words.count_ones() as usize;
+            }
+        }
+    }
 }
 
 impl Batch {
     /// Room for `capacity` images.
     pub(super) fn new(pixels: usize, capacity: usize) -> Batch {
-        let (words, capacity) = (pixels.div_ceil(WORD), capacity.next_multiple_of(WORD));
+        let (words, groups) = (pixels.div_ceil(WORD), capacity.div_ceil(WORD));
+        let stride = (words | 1) * WORD;
         Batch {
             pixels,
-            capacity,
-            bytes: vec![0; words * capacity * WORD],
-            by_image: vec![0; words * capacity],
-            by_pixel: vec![0; words * capacity],
+            groups,
+            stride,
+            bytes: Aligned::zeros(groups * WORD * stride),
+            by_image: vec![Words::NONE; words * groups],
+            by_pair: vec![Words::NONE; words * groups],
         }
     }
 
@@ -46,28 +108,37 @@ impl Batch {
         self.pixels.div_ceil(WORD)
     }
 
-    /// How many words the images of a batch have.
+    /// How many words the images of the batch fill.
     pub(super) fn groups(&self) -> usize {
-        self.capacity / WORD
+        self.groups
     }
 
-    /// For each image which pixels of a word are not zero, and the bytes of that word.
-    #[inline(always)]
-    pub(super) fn by_image(&self, word: usize) -> (&[u64], &[u8]) {
-        let start = word * self.capacity;
-        (
-            &self.by_image[start..][..self.capacity],
-            &self.bytes[start * WORD..][..self.capacity * WORD],
-        )
+    /// Bytes from an image to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
     }
 
-    /// For each word of images in which of them a pixel is not zero, and the bytes of the pixel's
-    /// word from the pixel on, 64 an image.
+    /// The pixels of 64 images, from the first of a word on. Images are a stride apart.
     #[inline(always)]
-    pub(super) fn by_pixel(&self, pixel: usize) -> (&[u64], &[u8]) {
-        let groups = self.groups();
-        let start = pixel / WORD * self.capacity * WORD + pixel % WORD;
-        (&self.by_pixel[pixel * groups..][..groups], &self.bytes[start..])
+    pub(super) fn bytes(&self, word: usize, group: usize) -> *const u8 {
+        self.bytes[group * WORD * self.stride + word * WORD..].as_ptr()
+    }
+
+    /// A pixel divided by 255; pixels up to a whole word are zero.
+    pub(super) fn value(&self, row: usize, pixel: usize) -> f32 {
+        SCALED[usize::from(self.bytes[row * self.stride + pixel])]
+    }
+
+    /// Which pixels of a word are not zero, for 64 images.
+    #[inline(always)]
+    pub(super) fn by_image(&self, word: usize, group: usize) -> &Words {
+        &self.by_image[word * self.groups + group]
+    }
+
+    /// In which of 64 images one of two pixels is not zero, for the 32 pairs of a word.
+    #[inline(always)]
+    pub(super) fn by_pair(&self, word: usize, group: usize) -> &Words {
+        &self.by_pair[word * self.groups + group]
     }
 }
 
@@ -109,36 +180,32 @@ impl Kernel for FillBits<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let FillBits { batch, source } = self;
-        let (words, capacity) = (batch.words(), batch.capacity);
+        let (words, groups, stride) = (batch.words(), batch.groups, batch.stride);
         for row in 0..source.order.len() {
             let pixels = source.image(row);
-            for word in 0..words {
-                let place = word * capacity + row;
-                let bytes = &mut batch.bytes[place * WORD..][..WORD];
-                match pixels[word * WORD..].first_chunk::<WORD>() {
-                    // A length that the compiler knows makes a copy of two moves.
-                    Some(whole) => bytes.copy_from_slice(whole),
-                    None => {
-                        let rest = &pixels[word * WORD..];
-                        bytes[..rest.len()].copy_from_slice(rest);
-                    }
-                }
-                // SAFETY: there are 64 bytes, and the CPU has `V`.
-                batch.by_image[place] = unsafe { V::non_zero_bytes(bytes.as_ptr()) };
-            }
+            batch.bytes[row * stride..][..pixels.len()].copy_from_slice(pixels);
         }
-        let groups = batch.groups();
+        // What fills up a quad may stand for an image that is not there.
+        let end = groups * WORD;
+        for row in (source.order.len()..end).take(QUAD - 1) {
+            batch.bytes[row * stride..][..stride].fill(0);
+        }
         for word in 0..words {
-            let masks = &mut batch.by_image[word * capacity..][..capacity];
-            masks[source.order.len()..].fill(0);
-            let turned = &mut batch.by_pixel[word * WORD * groups..][..WORD * groups];
-            for (group, masks) in masks.chunks_exact(WORD).enumerate() {
+            for group in 0..groups {
                 let mut square = [0; WORD];
-                square.copy_from_slice(masks);
-                transpose(&mut square);
-                for (pixel, images) in square.into_iter().enumerate() {
-                    turned[pixel * groups + group] = images;
+                let bytes = batch.bytes(word, group);
+                let rows = WORD.min(source.order.len().saturating_sub(group * WORD));
+                for row in 0..rows {
+                    // SAFETY: the image has 64 bytes there, and the CPU has `V`.
+                    square[row] = unsafe { !V::equal_bytes(bytes.add(row * stride), 0) };
                 }
+                batch.by_image[word * groups + group].fill::<V>(square);
+                transpose(&mut square);
+                let mut pairs = [0; WORD];
+                for (pair, pixels) in square.chunks_exact(2).enumerate() {
+                    pairs[pair] = pixels[0] | pixels[1];
+                }
+                batch.by_pair[word * groups + group].fill::<V>(pairs);
             }
         }
     }

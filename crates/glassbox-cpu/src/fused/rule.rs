@@ -141,10 +141,14 @@ pub(super) unsafe fn change_register<V: Vector, const M: usize, R: Elementwise<M
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let changing = arrays.map(|array| V::load(array.add(place)));
+        // Not `map`: what is called through a closure is not compiled for the instructions of `V`.
+        let mut changing = [gradient; M];
+        for which in 0..M {
+            changing[which] = V::load(arrays[which].add(place));
+        }
         let changed = rule.apply(changing, [gradient]);
-        for (register, array) in changed.into_iter().zip(arrays) {
-            register.store(array.add(place));
+        for which in 0..M {
+            changed[which].store(arrays[which].add(place));
         }
     }
 }

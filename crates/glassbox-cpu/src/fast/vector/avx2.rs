@@ -23,6 +23,7 @@ unsafe fn first(n: usize) -> __m256i {
 impl Vector for Avx2 {
     const LANES: usize = 8;
     type Mask = __m256;
+    type Pixels = *const u8;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -155,24 +156,33 @@ impl Vector for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
-    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+    unsafe fn pixels(p: *const u8, _: u64) -> *const u8 {
+        p
+    }
+    #[inline(always)]
+    unsafe fn quad(pixels: &mut *const u8, places: [usize; 4]) -> [Self; 4] {
+        // SAFETY: promised by the caller.
+        unsafe { super::look_up(*pixels, places) }
+    }
+    #[inline(always)]
+    unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
         // SAFETY: the caller promises the instructions and 64 readable bytes.
-        unsafe { non_zero_bytes(p) }
+        unsafe { equal_bytes(p, byte) }
     }
 }
 
-/// Which of 64 bytes at `p` are not zero.
+/// Which of 64 bytes at `p` are equal to `byte`.
 ///
 /// # Safety
 /// The CPU has AVX2, and the bytes are readable.
 #[inline(always)]
-pub(super) unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
     // SAFETY: promised by the caller.
     unsafe {
-        let zeros = |p: *const u8| {
+        let half = |p: *const u8| {
             let bytes = _mm256_loadu_si256(p.cast());
-            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256())) as u32
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8))) as u32
         };
-        !(u64::from(zeros(p)) | u64::from(zeros(p.add(32))) << 32)
+        u64::from(half(p)) | u64::from(half(p.add(32))) << 32
     }
 }

@@ -13,9 +13,26 @@ fn first(n: usize) -> __mmask16 {
     ((1u32 << n) - 1) as __mmask16
 }
 
+/// 1/255, and what it lacks.
+const INVERSE: f32 = 1.0 / 255.0;
+const INVERSE_LOW: f32 = (1.0 / 255.0 - INVERSE as f64) as f32;
+
+/// 0, 1, 2, ….
+const PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut place = 0;
+    while place < 64 {
+        places[place] = place as u8;
+        place += 1;
+    }
+    places
+};
+
 impl Vector for Avx512 {
     const LANES: usize = 16;
     type Mask = __mmask16;
+    /// The bytes that are left, at the front.
+    type Pixels = __m512i;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -163,8 +180,42 @@ impl Vector for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
-    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
-        // SAFETY: AVX-512F implies AVX2, and the caller promises 64 readable bytes.
-        unsafe { super::avx2::non_zero_bytes(p) }
+    unsafe fn pixels(p: *const u8, bits: u64) -> __m512i {
+        // SAFETY: the caller promises the instructions and 64 readable bytes.
+        unsafe { _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(p.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn quad(pixels: &mut __m512i, _: [usize; 4]) -> [Self; 4] {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            let bytes = _mm512_castsi512_si128(*pixels);
+            *pixels = _mm512_alignr_epi32::<1>(*pixels, *pixels);
+            let x = _mm_cvtepi32_ps(_mm_cvtepu8_epi32(bytes));
+            let x = _mm_fmadd_ps(x, _mm_set1_ps(INVERSE), _mm_mul_ps(x, _mm_set1_ps(INVERSE_LOW)));
+            let x = _mm512_castps128_ps512(x);
+            [
+                Avx512(_mm512_permutexvar_ps(_mm512_set1_epi32(0), x)),
+                Avx512(_mm512_permutexvar_ps(_mm512_set1_epi32(1), x)),
+                Avx512(_mm512_permutexvar_ps(_mm512_set1_epi32(2), x)),
+                Avx512(_mm512_permutexvar_ps(_mm512_set1_epi32(3), x)),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_places(bits: u64, order: &mut [u8; 128], start: usize) {
+        assert!(start <= 64);
+        // SAFETY: the caller promises the instructions, and 64 places fit.
+        unsafe {
+            let places =
+                _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(PLACES.as_ptr().cast()));
+            _mm512_storeu_si512(order.as_mut_ptr().add(start).cast(), places);
+        }
+    }
+    #[inline(always)]
+    unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
+        // SAFETY: the caller promises the instructions and 64 readable bytes.
+        unsafe {
+            _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(p.cast()), _mm512_set1_epi8(byte as i8))
+        }
     }
 }

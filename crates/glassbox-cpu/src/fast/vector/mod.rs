@@ -20,6 +20,8 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
+use crate::fast::samples::SCALED;
+
 /// A register of `LANES` numbers of type `f32`.
 ///
 /// # Safety
@@ -31,6 +33,8 @@ pub(crate) trait Vector: Copy {
     const LANES: usize;
     /// One truth value a lane.
     type Mask: Copy;
+    /// What [`quad`](Vector::quad) needs to know of a word of pixels.
+    type Pixels: Copy;
 
     /// All lanes equal to `x`.
     unsafe fn splat(x: f32) -> Self;
@@ -108,6 +112,41 @@ pub(crate) trait Vector: Copy {
     /// Tells the CPU that this place will be read soon. It need not exist.
     fn prefetch(_: *const u8) {}
 
-    /// Which of 64 bytes at `p` are not zero, the first in the lowest bit.
-    unsafe fn non_zero_bytes(p: *const u8) -> u64;
+    /// The bytes among 64 at `p` that `bits` names, to be taken four by four.
+    unsafe fn pixels(p: *const u8, bits: u64) -> Self::Pixels;
+
+    /// The next four of them, at `places`, divided by 255, each in all lanes of a register.
+    unsafe fn quad(pixels: &mut Self::Pixels, places: [usize; 4]) -> [Self; 4];
+
+    /// Writes the places of the bits from `order[start]` on, the lowest first. What stands behind
+    /// them may be overwritten.
+    unsafe fn store_places(mut bits: u64, order: &mut [u8; 128], start: usize) {
+        let mut at = start;
+        while bits != 0 {
+            order[at] = bits.trailing_zeros() as u8;
+            bits &= bits - 1;
+            at += 1;
+        }
+    }
+
+    /// Which of 64 bytes at `p` are equal to `byte`, the first in the lowest bit.
+    unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64;
+}
+
+/// Four bytes at `p`, looked up: how registers get them that cannot compress.
+///
+/// # Safety
+/// The bytes exist, and the CPU has the instructions of `V`.
+#[inline(always)]
+unsafe fn look_up<V: Vector>(p: *const u8, places: [usize; 4]) -> [V; 4] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let x = |place: usize| SCALED[usize::from(*p.add(place))];
+        [
+            V::splat(x(places[0])),
+            V::splat(x(places[1])),
+            V::splat(x(places[2])),
+            V::splat(x(places[3])),
+        ]
+    }
 }

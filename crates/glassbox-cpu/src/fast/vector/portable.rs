@@ -30,6 +30,7 @@ impl<const N: usize> Portable<N> {
 impl<const N: usize> Vector for Portable<N> {
     const LANES: usize = N;
     type Mask = [bool; N];
+    type Pixels = *const u8;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -129,9 +130,18 @@ impl<const N: usize> Vector for Portable<N> {
         Portable(self.0.map(|a| a.to_bits() as i32 as f32))
     }
     #[inline(always)]
-    unsafe fn non_zero_bytes(p: *const u8) -> u64 {
+    unsafe fn pixels(p: *const u8, _: u64) -> *const u8 {
+        p
+    }
+    #[inline(always)]
+    unsafe fn quad(pixels: &mut *const u8, places: [usize; 4]) -> [Self; 4] {
+        // SAFETY: promised by the caller.
+        unsafe { super::look_up(*pixels, places) }
+    }
+    #[inline(always)]
+    unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
         // SAFETY: the caller promises 64 readable bytes.
         let bytes = unsafe { p.cast::<[u8; 64]>().read() };
-        bytes.iter().rev().fold(0, |bits, &byte| bits << 1 | u64::from(byte != 0))
+        bytes.iter().rev().fold(0, |bits, &other| bits << 1 | u64::from(other == byte))
     }
 }
