@@ -25,6 +25,9 @@ use std::ops::Range;
 /// Columns of the widest panel: 64 rows of it take a third of the first-level cache.
 const WIDEST: usize = 64;
 
+/// A bit for each pair of neighbouring pixels of a word.
+const PAIRS: u64 = (1 << (WORD / 2)) - 1;
+
 /// From how many registers across on one image alone has enough chains: each multiply-add waits for
 /// the one before in its chain, and two can begin at a time.
 const ENOUGH_CHAINS: usize = 8;
@@ -349,31 +352,37 @@ impl Update<'_> {
             let is_bad = bad.any_nan();
             let arrays: [_; M] = std::array::from_fn(|array| panel.arrays[array].as_mut_ptr());
             for word in 0..batch.words() {
-                let mut touched = 0;
+                // Which pairs of pixels hold terms, and which have not changed their weights yet.
+                let (mut touched, mut left) = (0u64, PAIRS);
                 if is_bad {
                     panel.gradients_by_pixel(batch, word, rows);
-                    touched = u64::MAX;
-                } else {
-                    for group in 0..batch.groups() {
-                        touched = panel.add_gradients::<V, C>(batch, word, group, touched);
+                    touched = PAIRS;
+                }
+                let groups = if is_bad { 0 } else { batch.groups() };
+                for group in 0..groups {
+                    for &pair in batch.by_pair(word, group).order() {
+                        let pair = usize::from(pair);
+                        let mut acc = panel.pair::<V, C>(pair, touched);
+                        panel.add_terms(batch, word, group, pair, &mut acc);
+                        touched |= 1 << pair;
+                        if group + 1 == groups {
+                            left &= !(1 << pair);
+                            panel.change_pair(rule, word, pair, acc, arrays);
+                        } else {
+                            let sums = panel.gradients.as_mut_ptr().add(2 * pair * width);
+                            store(acc[0], sums);
+                            store(acc[1], sums.add(width));
+                        }
                     }
                 }
-                let gradients = panel.gradients.as_ptr();
-                for pixel in 0..WORD.min(panel.inputs - word * WORD) {
-                    let is_touched = touched >> (pixel / 2) & 1 == 1;
-                    if !is_touched && rests {
-                        continue;
-                    }
-                    for c in 0..C {
-                        let gradient = if is_touched {
-                            // A chain is never −0.
-                            V::load(gradients.add(pixel * width + c * V::LANES)).add(V::splat(0.0))
-                        } else {
-                            V::splat(0.0)
-                        };
-                        let place = (word * WORD + pixel) * width + c * V::LANES;
-                        change_register(rule, gradient, arrays, place);
-                    }
+                if rests {
+                    left &= touched;
+                }
+                while left != 0 {
+                    let pair = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    let acc = panel.pair::<V, C>(pair, touched);
+                    panel.change_pair(rule, word, pair, acc, arrays);
                 }
             }
         }
@@ -381,52 +390,88 @@ impl Update<'_> {
 }
 
 impl Panel {
-    /// Adds to the gradients of a word of pixels the terms of 64 images, two neighbouring pixels at
-    /// a time: most images have both or neither. `touched` says which pairs hold something yet.
+    /// The gradients of a pair of pixels so far, if `touched` says that there are any.
     ///
     /// # Safety
-    /// The panel is `C` registers wide, the batch is filled, deltas are finite, the CPU has `V`.
+    /// The panel is `C` registers wide and the CPU has `V`. The same holds below.
     #[inline(always)]
-    unsafe fn add_gradients<V: Vector, const C: usize>(
-        &mut self,
+    unsafe fn pair<V: Vector, const C: usize>(&self, pair: usize, touched: u64) -> [[V; C]; 2] {
+        // SAFETY: promised by the caller; there are gradients for each pair.
+        unsafe {
+            if touched >> pair & 1 == 0 {
+                return [[V::splat(0.0); C]; 2];
+            }
+            let width = C * V::LANES;
+            let sums = self.gradients.as_ptr().add(2 * pair * width);
+            [load::<V, C>(sums), load::<V, C>(sums.add(width))]
+        }
+    }
+
+    /// Adds to the gradients of two neighbouring pixels the terms of 64 images that have one of them
+    /// or, like most, both.
+    ///
+    /// # Safety
+    /// The batch is filled, and deltas are finite.
+    #[inline(always)]
+    unsafe fn add_terms<V: Vector, const C: usize>(
+        &self,
         batch: &Batch,
         word: usize,
         group: usize,
-        mut touched: u64,
-    ) -> u64 {
-        let (width, stride) = (C * V::LANES, batch.stride());
-        let (words, bytes) = (batch.by_pair(word, group), batch.bytes(word, group));
+        pair: usize,
+        acc: &mut [[V; C]; 2],
+    ) {
+        let (words, stride) = (batch.by_pair(word, group), batch.stride());
+        let (quads, mut bits) = (words.quads[pair], words.bits[pair]);
         // SAFETY: promised by the caller.
         unsafe {
-            let delta = self.delta.as_ptr().add(group * WORD * width);
-            for &pair in words.order() {
-                let pair = usize::from(pair);
-                let (quads, mut bits) = (words.quads[pair], words.bits[pair]);
-                let bytes = bytes.add(2 * pair);
-                let sums = self.gradients.as_mut_ptr().add(2 * pair * width);
-                let mut acc = [[V::splat(0.0); C]; 2];
-                if touched >> pair & 1 == 1 {
-                    acc = [load::<V, C>(sums), load::<V, C>(sums.add(width))];
-                }
-                for _ in 0..quads {
-                    for image in next_places(&mut bits) {
-                        let bytes = bytes.add(image * stride);
-                        let x = V::splat(SCALED[usize::from(*bytes)]);
-                        let y = V::splat(SCALED[usize::from(*bytes.add(1))]);
-                        let delta = delta.add(image * width);
-                        for c in 0..C {
-                            let delta = V::load(delta.add(c * V::LANES));
-                            acc[0][c] = x.mul_add(delta, acc[0][c]);
-                            acc[1][c] = y.mul_add(delta, acc[1][c]);
-                        }
+            let bytes = batch.bytes(word, group).add(2 * pair);
+            let delta = self.delta.as_ptr().add(group * WORD * C * V::LANES);
+            for _ in 0..quads {
+                for image in next_places(&mut bits) {
+                    let bytes = bytes.add(image * stride);
+                    let x = V::splat(SCALED[usize::from(*bytes)]);
+                    let y = V::splat(SCALED[usize::from(*bytes.add(1))]);
+                    let delta = delta.add(image * C * V::LANES);
+                    for c in 0..C {
+                        let delta = V::load(delta.add(c * V::LANES));
+                        acc[0][c] = x.mul_add(delta, acc[0][c]);
+                        acc[1][c] = y.mul_add(delta, acc[1][c]);
                     }
                 }
-                store(acc[0], sums);
-                store(acc[1], sums.add(width));
-                touched |= 1 << pair;
             }
         }
-        touched
+    }
+
+    /// Changes the weights of a pair of pixels.
+    ///
+    /// # Safety
+    /// The arrays are those of this panel.
+    #[inline(always)]
+    unsafe fn change_pair<V: Vector, const C: usize, const M: usize, R: Elementwise<M, 1>>(
+        &self,
+        rule: R,
+        word: usize,
+        pair: usize,
+        acc: [[V; C]; 2],
+        arrays: [*mut f32; M],
+    ) {
+        let pixel = word * WORD + 2 * pair;
+        for p in 0..2 {
+            // The last pixel may have no neighbour.
+            if pixel + p >= self.inputs {
+                return;
+            }
+            for c in 0..C {
+                let place = (pixel + p) * C * V::LANES + c * V::LANES;
+                // SAFETY: the row exists, and promised by the caller.
+                unsafe {
+                    // A chain is never −0.
+                    let gradient = acc[p][c].add(V::splat(0.0));
+                    change_register(rule, gradient, arrays, place);
+                }
+            }
+        }
     }
 
     /// The gradients of a word of pixels where deltas are not finite: zeros are left out one by one.
