@@ -8,7 +8,6 @@ use crate::network::Network;
 use crate::plan;
 use crate::samples::Samples;
 use crate::tensor::Tensor;
-use std::ops::Range;
 
 /// Samples a forward pass. The loss is added up batch by batch, so this number is part of its bits.
 const BATCH: usize = 500;
@@ -36,7 +35,8 @@ pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Re
     let (mut all, mut logits) = (Tensor::zeros(&[0, o]), Tensor::zeros(&[0, o]));
     for first in (0..samples.len()).step_by(AT_ONCE * BATCH) {
         let end = samples.len().min(first + AT_ONCE * BATCH);
-        outputs(network, device, samples, first..end, &mut all)?;
+        let pixels = &samples.pixels[first * samples.width..end * samples.width];
+        infer(network, device, pixels, &mut all)?;
         for (rows, labels) in
             all.data().chunks(BATCH * o).zip(samples.labels[first..end].chunks(BATCH))
         {
@@ -54,17 +54,27 @@ pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Re
     Ok(Evaluation { loss, accuracy: confusion.accuracy(), confusion })
 }
 
-/// The network's outputs (b,o) for some of the samples, in one call if there is one for it.
-fn outputs(
+/// `out` (b,o) becomes the network's outputs for images `pixels` (b,i), bytes that are divided by
+/// 255: the numbers of [`Network::forward`], in one call of the engine where it has one for this
+/// network and device, which also skips the zeros.
+///
+/// # Errors
+/// If `pixels` are not whole images of the network's inputs, or `out` is not as wide as its outputs.
+pub fn infer(
     network: &mut Network,
     device: &Device,
-    samples: &Samples,
-    range: Range<usize>,
+    pixels: &[u8],
     out: &mut Tensor,
 ) -> Result<()> {
-    out.set_rows(range.len());
-    let (width, o) = (samples.width, network.output_width());
-    let pixels = &samples.pixels[range.start * width..range.end * width];
+    let (width, o) = (network.input_width(), network.output_width());
+    if pixels.len() % width != 0 || out.matrix("infer")?[1] != o || out.is_f64() {
+        return Err(Error::Shape {
+            op: "infer",
+            shapes: vec![vec![pixels.len()], out.shape().to_vec(), vec![width, o]],
+            hint: "the pixels are (b,i) and the outputs (b,o), in f32, for a network (i,o)",
+        });
+    }
+    out.set_rows(pixels.len() / width);
     if plan::infer(network, device, pixels, out) {
         return Ok(());
     }

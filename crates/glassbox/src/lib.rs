@@ -64,7 +64,7 @@ pub mod sweep;
 
 pub use device::{Device, DeviceName};
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
 pub use gradcheck::{GradientCheck, check_gradients};
 pub use init::Init;

@@ -7,7 +7,7 @@ use glassbox::data::{LoadOptions, digits, load};
 use glassbox::plan::Steps;
 use glassbox::{
     Device, Init, Loss, Moment, Network, Optimizer, PlanName, Reduction, Rule, Samples, Schedule,
-    Settings, Trainer, evaluate,
+    Settings, Tensor, Trainer, evaluate, infer,
 };
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -147,6 +147,35 @@ fn validation_and_evaluation() {
         let found = judged(&device);
         assert_eq!(found.loss.to_bits(), expected.loss.to_bits(), "{device:?}");
         assert_eq!(found, expected, "{device:?}");
+    }
+}
+
+#[test]
+fn inference_from_bytes_gives_the_numbers_of_forward() {
+    // Many zeros, and none; more images than a call takes at a time, and one alone.
+    for (model, width, zeros) in [("49-33-relu-10", 49, true), ("7-5-gelu-3", 7, false)] {
+        let mut network = Network::new(model, Init::He, 3).unwrap();
+        for count in [1, 67, 501] {
+            let pixels: Vec<u8> = (0..count * width)
+                .map(|i| if zeros && i % 5 > 0 { 0 } else { 1 + (i * 31 % 255) as u8 })
+                .collect();
+            let x = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+            let x = Tensor::new(&[count, width], x).unwrap();
+            let expected = network.forward(&Device::Reference, &x).unwrap().data().to_vec();
+            for device in engines().iter().chain([&Device::Reference]) {
+                let mut out = Tensor::zeros(&[0, network.output_width()]);
+                infer(&mut network, device, &pixels, &mut out).unwrap();
+                assert_eq!(out.shape()[0], count);
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(out.data()), bits(&expected), "{model}, {count} images");
+            }
+        }
+        let mut out = Tensor::zeros(&[0, network.output_width()]);
+        let error = infer(&mut network, &Device::Reference, &[1; 50], &mut out).unwrap_err();
+        assert!(error.to_string().contains("50"), "{error}");
+        let mut narrow = Tensor::zeros(&[0, 2]);
+        let pixels = vec![1; width];
+        assert!(infer(&mut network, &Device::Reference, &pixels, &mut narrow).is_err());
     }
 }
 
