@@ -99,7 +99,10 @@ def products(peers, is_quick, rounds):
 
 
 def inference(peers, data, is_quick, rounds):
-    """One image, and 10,000 of them, in process. Who may choose a chunk takes its better one."""
+    """One image, and 10,000 of them, in process. Who may choose a chunk takes its better one.
+
+    The peers get 10,000 images as numbers; Glassbox gets the bytes of the file and divides them itself.
+    """
     contestants = {
         "glassbox": rust(peers.ours, "inference"),
         **peers.libraries("inference.py", ["numpy", "torch", "jax"]),
@@ -112,7 +115,7 @@ def inference(peers, data, is_quick, rounds):
         for chunk in reports[0]["many"]:
             values = [seconds for report in reports for seconds in report["many"][chunk]]
             many.append({**same, "chunk": int(chunk), "values": values})
-    return [row("one image through the network", "s", one), row("10000 images through it", "s", many, images=10000)]
+    return [row("one image through the network", "s", one), row("10000 images through it, from bytes", "s", many, images=10000)]
 
 
 WIDTHS, BATCHES = [16, 32, 64, 128, 256, 512, 1024, 2048], [1, 4, 16, 64, 256, 1024]

@@ -1,4 +1,7 @@
-"""Draws the time of a training step per image, by width and by batch, into an SVG file, with what the machine allows."""
+"""Draws the time of a training step per image, by width and by batch, into an SVG file, with what the machine allows.
+
+Where a peer is faster than Glassbox its point has a ring and says so.
+"""
 
 import math
 
@@ -65,6 +68,13 @@ def panel(left, title, key, rows, bounds):
         for point in points:
             x, y = at(*point).split(",")
             parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
+    for row in rows:
+        fastest = row["best"][0]
+        if fastest["name"] != "glassbox":
+            x, y = at(row[key], 1e6 * fastest["median"]).split(",")
+            colour = COLOURS[fastest["name"]]
+            parts.append(f'<circle cx="{x}" cy="{y}" r="7" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+            parts.append(text(float(x), float(y) + 20, "faster here", more=f'fill="{colour}"'))
     return parts
 
 
