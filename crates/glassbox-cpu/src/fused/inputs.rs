@@ -13,12 +13,15 @@
 use crate::fast::dispatch::Kernel;
 use crate::fast::memory::Aligned;
 use crate::fast::pool::Parts;
-use crate::fast::samples::SCALED;
+use crate::fast::samples::{SCALED, Scale};
 use crate::fast::vector::Vector;
 use std::ops::Range;
 
 /// Pixels or images in a word of bits.
 pub(super) const WORD: usize = 64;
+
+/// Images that are asked for before they are read.
+const AHEAD: usize = 4;
 
 /// Bits of a word that are taken in one go.
 pub(super) const QUAD: usize = 4;
@@ -225,10 +228,13 @@ impl Kernel for FillDense<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         for row in self.rows {
-            // SAFETY: this row is this call's alone.
-            let out = unsafe { self.dense.part(row * self.stride, self.source.width) };
-            for (out, &pixel) in out.iter_mut().zip(self.source.image(row)) {
-                *out = SCALED[usize::from(pixel)];
+            for word in 0..self.source.width.div_ceil(WORD) {
+                self.source.prefetch::<V>(row + AHEAD, word);
+            }
+            // SAFETY: this row is this call's alone, and the CPU has `V`.
+            unsafe {
+                let out = self.dense.part(row * self.stride, self.source.width);
+                Scale { out, pixels: self.source.image(row) }.run::<V>();
             }
         }
     }

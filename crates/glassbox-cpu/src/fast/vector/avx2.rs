@@ -1,6 +1,6 @@
 //! Eight lanes in a 256-bit register: AVX2 with FMA (x86-64 since 2013).
 
-use super::Vector;
+use super::{INVERSE, INVERSE_LOW, Vector};
 use std::arch::x86_64::*;
 
 /// Eight lanes.
@@ -154,6 +154,15 @@ impl Vector for Avx2 {
     fn prefetch(p: *const u8) {
         // SAFETY: SSE is part of x86-64, and a prefetch of any address does nothing but hint.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(p: *const u8) -> Self {
+        // SAFETY: the caller promises the instructions and 8 readable bytes.
+        unsafe {
+            let x = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast())));
+            let low = _mm256_mul_ps(x, _mm256_set1_ps(INVERSE_LOW));
+            Avx2(_mm256_fmadd_ps(x, _mm256_set1_ps(INVERSE), low))
+        }
     }
     #[inline(always)]
     unsafe fn pixels(p: *const u8, _: u64) -> *const u8 {

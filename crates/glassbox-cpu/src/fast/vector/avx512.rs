@@ -1,6 +1,6 @@
 //! Sixteen lanes in a 512-bit register: AVX-512F.
 
-use super::Vector;
+use super::{INVERSE, INVERSE_LOW, Vector};
 use std::arch::x86_64::*;
 
 /// Sixteen lanes.
@@ -12,10 +12,6 @@ pub(crate) struct Avx512(__m512);
 fn first(n: usize) -> __mmask16 {
     ((1u32 << n) - 1) as __mmask16
 }
-
-/// 1/255, and what it lacks.
-const INVERSE: f32 = 1.0 / 255.0;
-const INVERSE_LOW: f32 = (1.0 / 255.0 - INVERSE as f64) as f32;
 
 /// 0, 1, 2, ….
 const PLACES: [u8; 64] = {
@@ -178,6 +174,15 @@ impl Vector for Avx512 {
     fn prefetch(p: *const u8) {
         // SAFETY: SSE is part of x86-64, and a prefetch of any address does nothing but hint.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(p: *const u8) -> Self {
+        // SAFETY: the caller promises the instructions and 16 readable bytes.
+        unsafe {
+            let x = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast())));
+            let low = _mm512_mul_ps(x, _mm512_set1_ps(INVERSE_LOW));
+            Avx512(_mm512_fmadd_ps(x, _mm512_set1_ps(INVERSE), low))
+        }
     }
     #[inline(always)]
     unsafe fn pixels(p: *const u8, bits: u64) -> __m512i {

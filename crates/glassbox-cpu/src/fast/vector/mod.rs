@@ -112,6 +112,19 @@ pub(crate) trait Vector: Copy {
     /// Tells the CPU that this place will be read soon. It need not exist.
     fn prefetch(_: *const u8) {}
 
+    /// Lanes from `LANES` bytes at `p`, divided by 255.
+    #[inline(always)]
+    unsafe fn load_bytes(p: *const u8) -> Self {
+        // SAFETY: the caller promises the instructions and the bytes; AVX-512 has the most lanes.
+        unsafe {
+            let mut numbers = [0.0; 16];
+            for lane in 0..Self::LANES {
+                numbers[lane] = SCALED[usize::from(*p.add(lane))];
+            }
+            Self::load(numbers.as_ptr())
+        }
+    }
+
     /// The bytes among 64 at `p` that `bits` names, to be taken four by four.
     unsafe fn pixels(p: *const u8, bits: u64) -> Self::Pixels;
 
@@ -133,6 +146,12 @@ pub(crate) trait Vector: Copy {
     unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64;
 }
 
+/// 1/255, and what it lacks: with both, a byte divided by 255 is rounded as a division rounds it.
+#[cfg(target_arch = "x86_64")]
+const INVERSE: f32 = 1.0 / 255.0;
+#[cfg(target_arch = "x86_64")]
+const INVERSE_LOW: f32 = (1.0 / 255.0 - INVERSE as f64) as f32;
+
 /// Four bytes at `p`, looked up: how registers get them that cannot compress.
 ///
 /// # Safety
@@ -148,5 +167,52 @@ unsafe fn look_up<V: Vector>(p: *const u8, places: [usize; 4]) -> [V; 4] {
             V::splat(x(places[2])),
             V::splat(x(places[3])),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fast::dispatch::{Kernel, Simd};
+
+    /// All bytes as numbers, by both ways there are.
+    struct Bytes;
+
+    impl Kernel for Bytes {
+        type Output = [Vec<f32>; 2];
+
+        unsafe fn run<V: Vector>(self) -> [Vec<f32>; 2] {
+            let bytes: Vec<u8> = (0..=255).collect();
+            let (mut loaded, mut taken) = (vec![0.0; 256], vec![0.0; 256]);
+            // SAFETY: what is read and written exists, and the CPU has `V`.
+            unsafe {
+                for start in (0..256).step_by(V::LANES) {
+                    V::load_bytes(bytes.as_ptr().add(start)).store(loaded.as_mut_ptr().add(start));
+                }
+                for start in (0..256).step_by(64) {
+                    let mut pixels = V::pixels(bytes.as_ptr().add(start), u64::MAX);
+                    for place in (0..64).step_by(4) {
+                        let places = [place, place + 1, place + 2, place + 3];
+                        for (q, x) in V::quad(&mut pixels, places).into_iter().enumerate() {
+                            let mut lanes = [0.0; 16];
+                            x.store(lanes.as_mut_ptr());
+                            assert!(lanes[..V::LANES].iter().all(|lane| *lane == lanes[0]));
+                            taken[start + place + q] = lanes[0];
+                        }
+                    }
+                }
+            }
+            [loaded, taken]
+        }
+    }
+
+    #[test]
+    fn bytes_are_divided_as_a_division_rounds() {
+        let expected: Vec<f32> = (0..=255).map(|byte| byte as f32 / 255.0).collect();
+        for simd in Simd::available().into_iter().chain([Simd::portable_wide()]) {
+            let [loaded, taken] = simd.run(Bytes);
+            assert_eq!(loaded, expected, "{simd}");
+            assert_eq!(taken, expected, "{simd}");
+        }
     }
 }
