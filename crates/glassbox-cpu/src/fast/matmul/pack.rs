@@ -1,0 +1,166 @@
+//! Copies of parts of the operands, laid out as the tiles read them.
+
+use super::Product;
+use super::tile::{COLUMNS, full_rows};
+use crate::fast::dispatch::Kernel;
+use crate::fast::vector::Vector;
+use std::ops::Range;
+
+/// Where the numbers of a panel of a lie. Both ways are copies of pieces that lie side by side in
+/// memory: rows if a is row-major, terms if it is transposed.
+#[derive(Clone, Copy)]
+pub(super) struct ALayout {
+    /// The distance between rows, and between terms.
+    pub strides: [usize; 2],
+    /// How many numbers a panel takes.
+    pub len: usize,
+}
+
+impl ALayout {
+    /// The layout of panels of `height` rows and `terms` terms.
+    pub fn new(product: &Product, height: usize, terms: usize) -> ALayout {
+        if product.a_strides[1] == 1 {
+            // A cache line more, because rows a power of two apart displace each other from a cache.
+            let row = terms.next_multiple_of(16) + 16;
+            ALayout { strides: [row, 1], len: height * row }
+        } else {
+            ALayout { strides: [1, height], len: (height * terms).next_multiple_of(16) }
+        }
+    }
+}
+
+/// Copies rows `row..` of a, at most a tile's height. Rows that do not exist stay as they were.
+pub(super) struct PackA<'a> {
+    pub panel: &'a mut [f32],
+    pub layout: ALayout,
+    pub product: Product<'a>,
+    pub row: usize,
+    pub terms: Range<usize>,
+}
+
+impl Kernel for PackA<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let PackA { panel, layout, product, row, terms } = self;
+        let Product { a, a_strides: [a_row, a_column], .. } = product;
+        let height = full_rows::<V>();
+        let rows = height.min(product.m - row);
+        if a_column == 1 {
+            for (r, to) in panel.chunks_mut(layout.strides[0]).enumerate().take(rows) {
+                let from = &a[(row + r) * a_row..][terms.clone()];
+                to[..from.len()].copy_from_slice(from);
+            }
+        } else {
+            copy_pieces(panel, a, [row, a_column], [rows, height], terms);
+        }
+    }
+}
+
+/// Copies columns `column..` of b, at most a tile's width, term by term. Columns that do not exist
+/// are zero.
+pub(super) struct PackB<'a> {
+    pub panel: &'a mut [f32],
+    pub product: Product<'a>,
+    pub column: usize,
+    pub terms: Range<usize>,
+}
+
+impl Kernel for PackB<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let PackB { panel, product, column, terms } = self;
+        let Product { b, b_strides: [b_row, b_column], .. } = product;
+        let width = COLUMNS * V::LANES;
+        let columns = width.min(product.n - column);
+        if product.b_rows_are_contiguous() {
+            if columns < width {
+                panel.fill(0.0);
+            }
+            copy_pieces(panel, b, [column, b_row], [columns, width], terms);
+        } else {
+            for first in (0..width).step_by(V::LANES) {
+                let from = &b[(column + first.min(columns)) * b_column..];
+                let count = columns.saturating_sub(first).min(V::LANES);
+                let (panel, terms) = (&mut panel[first..], terms.clone());
+                // SAFETY: so many columns of b, all their terms, and the panel exist; the CPU has `V`.
+                unsafe {
+                    match V::LANES {
+                        16 => transpose::<V, 16>(panel, from, b_column, count, terms),
+                        _ => transpose::<V, 8>(panel, from, b_column, count, terms),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// For each term, copies `len` numbers from `start` on in row `term` of a matrix. In the panel,
+/// `full` numbers are a term's.
+#[inline(always)]
+fn copy_pieces(
+    panel: &mut [f32],
+    matrix: &[f32],
+    [start, row]: [usize; 2],
+    [len, full]: [usize; 2],
+    terms: Range<usize>,
+) {
+    let pieces = panel.chunks_exact_mut(full).zip(terms);
+    if len == full {
+        // A length that the compiler knows becomes a few instructions instead of a call.
+        pieces.for_each(|(to, p)| to.copy_from_slice(&matrix[p * row + start..][..full]));
+    } else {
+        pieces.for_each(|(to, p)| to[..len].copy_from_slice(&matrix[p * row + start..][..len]));
+    }
+}
+
+/// Turns `count` ≤ N rows of a matrix, each a column of b, into columns of a panel; zeros follow.
+///
+/// # Safety
+/// The rows have all the `terms`, the panel has room for them, N is the number of lanes, and the
+/// CPU has `V`.
+#[inline(always)]
+unsafe fn transpose<V: Vector, const N: usize>(
+    panel: &mut [f32],
+    matrix: &[f32],
+    row: usize,
+    count: usize,
+    terms: Range<usize>,
+) {
+    let (from, mut to) = (matrix.as_ptr(), panel.as_mut_ptr());
+    for p in terms.clone().step_by(N) {
+        let here = N.min(terms.end - p);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let mut lanes = [V::splat(0.0); N];
+            for (c, lanes) in lanes.iter_mut().enumerate().take(count) {
+                let from = from.add(c * row + p);
+                *lanes = if here == N { V::load(from) } else { V::load_part(from, here) };
+            }
+            for lanes in &transposed(lanes)[..here] {
+                lanes.store(to);
+                to = to.wrapping_add(COLUMNS * N);
+            }
+        }
+    }
+}
+
+/// Lane l of register r becomes lane r of register l. A number's place is its register in binary,
+/// followed by its lane; each round of interleaving moves the first digit to the end.
+///
+/// # Safety
+/// N is the number of lanes, and the CPU has `V`.
+#[inline(always)]
+unsafe fn transposed<V: Vector, const N: usize>(mut lanes: [V; N]) -> [V; N] {
+    for _ in 0..N.ilog2() {
+        let before = lanes;
+        for r in 0..N / 2 {
+            // SAFETY: promised by the caller.
+            [lanes[2 * r], lanes[2 * r + 1]] = unsafe { before[r].interleave(before[r + N / 2]) };
+        }
+    }
+    lanes
+}
