@@ -21,13 +21,23 @@ const TASK_ROWS: usize = 8;
 /// Work below this, in multiply-adds, is not worth counting zeros for.
 const LITTLE: usize = 1 << 14;
 
-/// Whether so many elements of a are zero that looking for them pays.
+/// Zeros are counted in the first of so many numbers of each stretch. Its length is prime, so that
+/// the counted ones are of all columns.
+const COUNTED: usize = 64;
+const STRETCH: usize = 509;
+
+/// Whether so many elements of a are zero that looking for them pays, as far as a sample tells.
 pub(super) fn pays(product: &Product) -> bool {
     if product.work() < LITTLE || product.n < 16 {
         return false;
     }
-    let zeros: usize = product.a.chunks(4096).map(count_zeros).sum();
-    zeros as f64 >= ENOUGH_ZEROS * product.a.len() as f64
+    let (mut zeros, mut counted) = (0, 0);
+    for stretch in product.a.chunks(STRETCH) {
+        let sample = &stretch[..COUNTED.min(stretch.len())];
+        zeros += count_zeros(sample);
+        counted += sample.len();
+    }
+    zeros as f64 >= ENOUGH_ZEROS * counted as f64
 }
 
 /// Counts in a register's width at a time: the compiler sees to it.
