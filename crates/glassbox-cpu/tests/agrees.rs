@@ -99,6 +99,8 @@ fn products() {
     // The network's own, then one slab of terms and more, many columns, one row, long chains.
     shapes.extend([[64, 784, 128], [784, 64, 128], [64, 128, 10], [128, 64, 10], [64, 10, 128]]);
     shapes.extend([[5, 257, 19], [3, 513, 4100], [1, 784, 128], [90, 1030, 140], [9, 300, 500]]);
+    // More rows and columns than one task copies.
+    shapes.push([115, 513, 258]);
     for kind in KINDS {
         for (case, &[m, k, n]) in shapes.iter().enumerate() {
             let (a, b) = (numbers(kind, m * k, case as u64), numbers(kind, k * n, !(case as u64)));

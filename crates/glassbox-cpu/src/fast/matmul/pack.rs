@@ -29,9 +29,9 @@ impl ALayout {
     }
 }
 
-/// Copies rows `row..` of a, at most a tile's height. Rows that do not exist stay as they were.
+/// Copies rows `row..` of a into some panels. Rows that do not exist are left out.
 pub(super) struct PackA<'a> {
-    pub panel: &'a mut [f32],
+    pub panels: &'a mut [f32],
     pub layout: ALayout,
     pub product: Product<'a>,
     pub row: usize,
@@ -43,25 +43,26 @@ impl Kernel for PackA<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let PackA { panel, layout, product, row, terms } = self;
+        let PackA { panels, layout, product, row, terms } = self;
         let Product { a, a_strides: [a_row, a_column], .. } = product;
         let height = full_rows::<V>();
-        let rows = height.min(product.m - row);
+        let rows = (panels.len() / layout.len * height).min(product.m - row);
         if a_column == 1 {
-            for (r, to) in panel.chunks_mut(layout.strides[0]).enumerate().take(rows) {
+            for (r, to) in panels.chunks_mut(layout.strides[0]).enumerate().take(rows) {
                 let from = &a[(row + r) * a_row..][terms.clone()];
                 to[..from.len()].copy_from_slice(from);
             }
         } else {
-            copy_pieces(panel, a, [row, a_column], [rows, height], terms);
+            let rows = row..row + rows;
+            copy_pieces((panels, layout.len), height, (a, a_column), rows, terms);
         }
     }
 }
 
-/// Copies columns `column..` of b, at most a tile's width, term by term. Columns that do not exist
-/// are zero.
+/// Copies columns `column..` of b into some panels, term by term. Columns that do not exist are
+/// zero.
 pub(super) struct PackB<'a> {
-    pub panel: &'a mut [f32],
+    pub panels: &'a mut [f32],
     pub product: Product<'a>,
     pub column: usize,
     pub terms: Range<usize>,
@@ -72,48 +73,55 @@ impl Kernel for PackB<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let PackB { panel, product, column, terms } = self;
+        let PackB { panels, product, column, terms } = self;
         let Product { b, b_strides: [b_row, b_column], .. } = product;
         let width = COLUMNS * V::LANES;
-        let columns = width.min(product.n - column);
+        let len = width * terms.len();
+        let columns = (panels.len() / terms.len()).min(product.n - column);
         if product.b_rows_are_contiguous() {
-            if columns < width {
-                panel.fill(0.0);
+            if !columns.is_multiple_of(width) {
+                panels[columns / width * len..].fill(0.0);
             }
-            copy_pieces(panel, b, [column, b_row], [columns, width], terms);
-        } else {
-            for first in (0..width).step_by(V::LANES) {
-                let from = &b[(column + first.min(columns)) * b_column..];
-                let count = columns.saturating_sub(first).min(V::LANES);
-                let (panel, terms) = (&mut panel[first..], terms.clone());
-                // SAFETY: so many columns of b, all their terms, and the panel exist; the CPU has `V`.
-                unsafe {
-                    match V::LANES {
-                        16 => transpose::<V, 16>(panel, from, b_column, count, terms),
-                        _ => transpose::<V, 8>(panel, from, b_column, count, terms),
-                    }
+            let columns = column..column + columns;
+            return copy_pieces((panels, len), width, (b, b_row), columns, terms);
+        }
+        for first in (0..panels.len() / terms.len()).step_by(V::LANES) {
+            let from = &b[(column + first.min(columns)) * b_column..];
+            let count = columns.saturating_sub(first).min(V::LANES);
+            let to = &mut panels[first / width * len + first % width..];
+            // SAFETY: so many columns of b, all their terms, and the panel exist; the CPU has `V`.
+            unsafe {
+                match V::LANES {
+                    16 => transpose::<V, 16>(to, from, b_column, count, terms.clone()),
+                    _ => transpose::<V, 8>(to, from, b_column, count, terms.clone()),
                 }
             }
         }
     }
 }
 
-/// For each term, copies `len` numbers from `start` on in row `term` of a matrix. In the panel,
-/// `full` numbers are a term's.
+/// For each term, copies some columns of that row of a matrix, `piece` of them into each panel of
+/// length `len`. All panels at once, because what lies side by side in memory is read together.
 #[inline(always)]
 fn copy_pieces(
-    panel: &mut [f32],
-    matrix: &[f32],
-    [start, row]: [usize; 2],
-    [len, full]: [usize; 2],
+    (panels, len): (&mut [f32], usize),
+    piece: usize,
+    (matrix, row): (&[f32], usize),
+    columns: Range<usize>,
     terms: Range<usize>,
 ) {
-    let pieces = panel.chunks_exact_mut(full).zip(terms);
-    if len == full {
-        // A length that the compiler knows becomes a few instructions instead of a call.
-        pieces.for_each(|(to, p)| to.copy_from_slice(&matrix[p * row + start..][..full]));
-    } else {
-        pieces.for_each(|(to, p)| to[..len].copy_from_slice(&matrix[p * row + start..][..len]));
+    for (index, term) in terms.enumerate() {
+        let mut place = index * piece;
+        let pieces = matrix[term * row..][columns.clone()].chunks_exact(piece);
+        let rest = pieces.remainder();
+        for from in pieces {
+            // A length that the compiler knows becomes a few instructions instead of a call.
+            panels[place..][..piece].copy_from_slice(from);
+            place += len;
+        }
+        if !rest.is_empty() {
+            panels[place..][..rest.len()].copy_from_slice(rest);
+        }
     }
 }
 

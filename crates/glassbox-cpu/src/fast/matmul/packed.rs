@@ -24,6 +24,9 @@ const B_PANELS: usize = 8;
 /// Panels of a per task, few so that threads end together.
 const A_PANELS: usize = 3;
 
+/// Panels per task that copies.
+const COPIED: usize = 8;
+
 pub(super) fn run(engine: &Engine, product: Product) {
     let mut scratch = engine.scratch();
     for j in (0..product.n).step_by(ROUND) {
@@ -64,18 +67,22 @@ impl Kernel for Slab<'_> {
         let (a, b) = scratch.split_at_mut(a_len);
         let (a_copy, b_copy) = (Parts::new(a), Parts::new(b));
 
-        product.run(engine, a_panels + b_panels, &|task| {
+        let a_tasks = a_panels.div_ceil(COPIED);
+        product.run(engine, a_tasks + b_panels.div_ceil(COPIED), &|task| {
             let terms = terms.clone();
-            if task < a_panels {
-                // SAFETY: panel `task` is this task's alone.
-                let panel = unsafe { a_copy.part(task * layout.len, layout.len) };
-                engine.simd.run(PackA { panel, layout, product, row: task * height, terms });
+            if task < a_tasks {
+                let first = task * COPIED;
+                let count = COPIED.min(a_panels - first);
+                // SAFETY: these panels are this task's alone.
+                let panels = unsafe { a_copy.part(first * layout.len, count * layout.len) };
+                engine.simd.run(PackA { panels, layout, product, row: first * height, terms });
             } else {
-                let index = task - a_panels;
+                let first = (task - a_tasks) * COPIED;
+                let count = COPIED.min(b_panels - first);
                 // SAFETY: as above.
-                let panel = unsafe { b_copy.part(index * b_len, b_len) };
-                let column = columns.start + index * width;
-                engine.simd.run(PackB { panel, product, column, terms });
+                let panels = unsafe { b_copy.part(first * b_len, count * b_len) };
+                let column = columns.start + first * width;
+                engine.simd.run(PackB { panels, product, column, terms });
             }
         });
 
