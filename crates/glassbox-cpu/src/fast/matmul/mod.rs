@@ -67,7 +67,7 @@ fn product(
     }
     let out = Parts::new(out);
     let product = Product { out, a, b, m, k, n, a_strides, b_strides };
-    if product.b_rows_are_contiguous() && sparse::pays(&product) {
+    if product.b_rows_are_contiguous() && sparse::pays(engine, &product) {
         sparse::run(engine, product);
     } else if product.b_rows_are_contiguous() && direct::pays(&product) {
         direct::run(engine, product);
