@@ -1,7 +1,7 @@
 //! Products straight from the operands, for a right factor that fits the second-level cache.
 
 use super::tile::{self, COLUMNS, Tile, full_rows};
-use super::{Engine, Product};
+use super::{Engine, Product, WORTH_WAKING};
 use crate::fast::dispatch::Kernel;
 use crate::fast::vector::Vector;
 use std::ops::Range;
@@ -13,9 +13,6 @@ const SMALL: usize = 1 << 17;
 const BLOCK_ROWS: usize = 84;
 const BLOCK_COLUMNS: usize = 128;
 
-/// Work below this, in multiply-adds, is not worth waking a thread for.
-const WORK_PER_TASK: usize = 1 << 17;
-
 /// Whether copying the operands would cost more than it gains.
 pub(super) fn pays(product: &Product) -> bool {
     product.k * product.n <= SMALL || product.m <= 8
@@ -23,7 +20,7 @@ pub(super) fn pays(product: &Product) -> bool {
 
 pub(super) fn run(engine: &Engine, product: Product) {
     let (m, n) = (product.m, product.n);
-    let is_small = product.work() < 2 * WORK_PER_TASK;
+    let is_small = product.work() < WORTH_WAKING;
     let (rows, columns) =
         if is_small { (m, n) } else { (BLOCK_ROWS.min(m.div_ceil(2)), BLOCK_COLUMNS) };
     let across = n.div_ceil(columns);

@@ -9,6 +9,7 @@
 //! those elements again by the definition.
 
 mod direct;
+mod pack;
 mod packed;
 pub(crate) mod sparse;
 pub(crate) mod tile;
@@ -17,6 +18,9 @@ use super::Engine;
 use super::pool::Parts;
 use crate::area;
 use crate::reference::matmul::chain;
+
+/// The work, in multiply-adds, that is worth waking a thread for.
+const WORTH_WAKING: usize = 1 << 18;
 
 /// out (m,n) = a (m,k) · b (k,n)
 pub fn matmul(engine: &Engine, out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
@@ -63,7 +67,7 @@ fn product(
     }
     let out = Parts::new(out);
     let product = Product { out, a, b, m, k, n, a_strides, b_strides };
-    if product.b_rows_are_contiguous() && sparse::pays(&product) {
+    if product.b_rows_are_contiguous() && sparse::pays(engine, &product) {
         sparse::run(engine, product);
     } else if product.b_rows_are_contiguous() && direct::pays(&product) {
         direct::run(engine, product);
@@ -76,6 +80,15 @@ impl Product<'_> {
     /// Whether a row of b can be loaded as it lies.
     fn b_rows_are_contiguous(&self) -> bool {
         self.b_strides[1] == 1
+    }
+
+    /// Runs tasks on all threads, or on this one if so little work is not worth waking another for.
+    fn run(&self, engine: &Engine, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        if self.work() < WORTH_WAKING {
+            (0..tasks).for_each(body);
+        } else {
+            engine.pool.run(tasks, body);
+        }
     }
 
     /// The number of multiply-adds.

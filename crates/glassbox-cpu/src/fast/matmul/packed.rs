@@ -2,9 +2,11 @@
 //!
 //! The plan is the one of Goto and van de Geijn, "Anatomy of high-performance matrix
 //! multiplication" (2008): a slab of k at a time, b in panels of a tile's width, a in panels of a
-//! tile's height. Between slabs the chains wait in the output.
+//! tile's height. A panel of a stays in the first-level cache while some panels of b, which stay in
+//! the second, run by. Between slabs the chains wait in the output.
 
-use super::tile::{self, COLUMNS, SLAB, Tile, full_rows};
+use super::pack::{ALayout, PackA, PackB};
+use super::tile::{self, COLUMNS, Tile, full_rows};
 use super::{Engine, Product};
 use crate::fast::dispatch::Kernel;
 use crate::fast::memory::Numbers;
@@ -14,9 +16,16 @@ use std::ops::Range;
 
 /// Columns per round, so that the copy of b stays in the third-level cache.
 const ROUND: usize = 4096;
-/// Panels per task: of a, about 84 rows, which stay in the second-level cache, and of b.
-const A_ROWS: usize = 84;
-const B_COLUMNS: usize = 256;
+/// Terms per slab. Longer chains wait in the output less often.
+const SLAB: usize = 512;
+/// Panels of b per task: a quarter to half of the second-level cache. Tasks that follow each other
+/// have the same ones.
+const B_PANELS: usize = 8;
+/// Panels of a per task, few so that threads end together.
+const A_PANELS: usize = 3;
+
+/// Panels per task that copies.
+const COPIED: usize = 8;
 
 pub(super) fn run(engine: &Engine, product: Product) {
     let mut scratch = engine.scratch();
@@ -49,44 +58,47 @@ impl Kernel for Slab<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
+        let Slab { engine, product, columns, terms, scratch } = self;
         let (height, width) = (full_rows::<V>(), COLUMNS * V::LANES);
-        let (m, k) = (self.product.m, self.terms.len());
-        let (a_panels, b_panels) = (m.div_ceil(height), self.columns.len().div_ceil(width));
-        let (a_len, b_len) = (a_panels * height * k, b_panels * width * k);
-        // Each copy begins a cache line.
-        let a_len = a_len.next_multiple_of(16);
-        self.scratch.grow(a_len + b_len);
-        let (a, b) = self.scratch.split_at_mut(a_len);
+        let (a_panels, b_panels) = (product.m.div_ceil(height), columns.len().div_ceil(width));
+        let layout = ALayout::new(&product, height, terms.len());
+        let (a_len, b_len) = (a_panels * layout.len, width * terms.len());
+        scratch.grow(a_len + b_panels * b_len);
+        let (a, b) = scratch.split_at_mut(a_len);
         let (a_copy, b_copy) = (Parts::new(a), Parts::new(b));
-        let Slab { engine, product, columns, terms, .. } = self;
 
-        engine.pool.run(a_panels + b_panels, &|task| {
-            if task < a_panels {
-                // SAFETY: panel `task` is this task's alone.
-                let panel = unsafe { a_copy.part(task * height * k, height * k) };
-                pack_a(panel, &product, task * height, terms.clone(), height);
+        let a_tasks = a_panels.div_ceil(COPIED);
+        product.run(engine, a_tasks + b_panels.div_ceil(COPIED), &|task| {
+            let terms = terms.clone();
+            if task < a_tasks {
+                let first = task * COPIED;
+                let count = COPIED.min(a_panels - first);
+                // SAFETY: these panels are this task's alone.
+                let panels = unsafe { a_copy.part(first * layout.len, count * layout.len) };
+                engine.simd.run(PackA { panels, layout, product, row: first * height, terms });
             } else {
-                let index = task - a_panels;
+                let first = (task - a_tasks) * COPIED;
+                let count = COPIED.min(b_panels - first);
                 // SAFETY: as above.
-                let panel = unsafe { b_copy.part(index * width * k, width * k) };
-                pack_b(panel, &product, columns.start + index * width, terms.clone(), width);
+                let panels = unsafe { b_copy.part(first * b_len, count * b_len) };
+                let column = columns.start + first * width;
+                engine.simd.run(PackB { panels, product, column, terms });
             }
         });
 
-        let (tall, broad) = (A_ROWS / height, B_COLUMNS / width);
-        let across = b_panels.div_ceil(broad);
-        engine.pool.run(a_panels.div_ceil(tall) * across, &|task| {
-            let (down, right) = (task / across * tall, task % across * broad);
-            let block = Block {
+        let down = a_panels.div_ceil(A_PANELS);
+        product.run(engine, down * b_panels.div_ceil(B_PANELS), &|task| {
+            let (down, right) = (task % down * A_PANELS, task / down * B_PANELS);
+            engine.simd.run(Block {
                 product,
+                layout,
                 a_copy,
                 b_copy,
-                a_panels: down..a_panels.min(down + tall),
-                b_panels: right..b_panels.min(right + broad),
+                a_panels: down..a_panels.min(down + A_PANELS),
+                b_panels: right..b_panels.min(right + B_PANELS),
                 first_column: columns.start,
                 terms: terms.clone(),
-            };
-            engine.simd.run(block);
+            });
         });
     }
 }
@@ -94,6 +106,7 @@ impl Kernel for Slab<'_> {
 /// Some panels of a times some panels of b.
 struct Block<'a> {
     product: Product<'a>,
+    layout: ALayout,
     a_copy: Parts<f32>,
     b_copy: Parts<f32>,
     a_panels: Range<usize>,
@@ -114,15 +127,15 @@ impl Kernel for Block<'_> {
         // the CPU has `V`.
         unsafe {
             let mut bad = V::splat(0.0);
-            for right in self.b_panels.clone() {
-                let j = self.first_column + right * width;
-                let (wide, columns) = (n - j > V::LANES, width.min(n - j));
-                for down in self.a_panels.clone() {
-                    let i = down * height;
+            for down in self.a_panels.clone() {
+                let i = down * height;
+                for right in self.b_panels.clone() {
+                    let j = self.first_column + right * width;
+                    let (wide, columns) = (n - j > V::LANES, width.min(n - j));
                     let tile = Tile {
                         k: self.terms.len(),
-                        a: self.a_copy.at(i * self.terms.len()),
-                        a_strides: [1, height],
+                        a: self.a_copy.at(down * self.layout.len),
+                        a_strides: self.layout.strides,
                         b: self.b_copy.at(right * width * self.terms.len()),
                         b_row: width,
                         out: out.at(i * n + j),
@@ -148,47 +161,5 @@ impl Block<'_> {
     fn columns(&self, width: usize) -> Range<usize> {
         let start = self.first_column;
         start + self.b_panels.start * width..self.product.n.min(start + self.b_panels.end * width)
-    }
-}
-
-/// Rows `i..i + height` of a, term by term; rows that do not exist are zero.
-fn pack_a(panel: &mut [f32], product: &Product, i: usize, terms: Range<usize>, height: usize) {
-    let [row, column] = product.a_strides;
-    let rows = height.min(product.m - i);
-    if rows < height {
-        panel.fill(0.0);
-    }
-    if row == 1 {
-        for (to, p) in panel.chunks_exact_mut(height).zip(terms) {
-            to[..rows].copy_from_slice(&product.a[i + p * column..][..rows]);
-        }
-    } else {
-        for r in 0..rows {
-            let from = &product.a[(i + r) * row..];
-            for (to, p) in panel.chunks_exact_mut(height).zip(terms.clone()) {
-                to[r] = from[p * column];
-            }
-        }
-    }
-}
-
-/// Columns `j..j + width` of b, term by term; columns that do not exist are zero.
-fn pack_b(panel: &mut [f32], product: &Product, j: usize, terms: Range<usize>, width: usize) {
-    let [row, column] = product.b_strides;
-    let columns = width.min(product.n - j);
-    if columns < width {
-        panel.fill(0.0);
-    }
-    if column == 1 {
-        for (to, p) in panel.chunks_exact_mut(width).zip(terms) {
-            to[..columns].copy_from_slice(&product.b[p * row + j..][..columns]);
-        }
-    } else {
-        for c in 0..columns {
-            let from = &product.b[(j + c) * column..];
-            for (to, p) in panel.chunks_exact_mut(width).zip(terms.clone()) {
-                to[c] = from[p * row];
-            }
-        }
     }
 }

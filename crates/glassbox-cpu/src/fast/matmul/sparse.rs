@@ -5,8 +5,11 @@ use crate::fast::dispatch::Kernel;
 use crate::fast::vector::Vector;
 use std::ops::Range;
 
-/// The share of zeros from which skipping them beats the register tiles, which do not skip.
-const ENOUGH_ZEROS: f64 = 0.5;
+/// The share of zeros from which skipping them beats the register tiles, which do not skip. It is
+/// higher for wider registers, because they make the tiles faster and finding zeros no faster.
+const fn enough_zeros<V: Vector>() -> f64 {
+    if V::LANES == 16 { 0.85 } else { 0.7 }
+}
 
 /// Registers across: so many chains are held at a time while a row's non-zeros run by.
 const COLUMNS: usize = 8;
@@ -21,18 +24,33 @@ const TASK_ROWS: usize = 8;
 /// Work below this, in multiply-adds, is not worth counting zeros for.
 const LITTLE: usize = 1 << 14;
 
-/// Whether so many elements of a are zero that looking for them pays.
-pub(super) fn pays(product: &Product) -> bool {
-    if product.work() < LITTLE || product.n < 16 {
-        return false;
-    }
-    let zeros: usize = product.a.chunks(4096).map(count_zeros).sum();
-    zeros as f64 >= ENOUGH_ZEROS * product.a.len() as f64
+/// Zeros are counted in the first of so many numbers of each stretch. Its length is prime, so that
+/// the counted ones are of all columns.
+const COUNTED: usize = 64;
+const STRETCH: usize = 509;
+
+/// Whether so many elements of a are zero that looking for them pays, as far as a sample tells.
+pub(super) fn pays(engine: &Engine, product: &Product) -> bool {
+    product.work() >= LITTLE && product.n >= 16 && engine.simd.run(HasEnoughZeros(product.a))
 }
 
-/// Counts in a register's width at a time: the compiler sees to it.
-fn count_zeros(x: &[f32]) -> usize {
-    x.iter().map(|&x| u32::from(x == 0.0)).sum::<u32>() as usize
+struct HasEnoughZeros<'a>(&'a [f32]);
+
+impl Kernel for HasEnoughZeros<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) -> bool {
+        let (mut zeros, mut counted) = (0, 0);
+        for stretch in self.0.chunks(STRETCH) {
+            let sample = &stretch[..COUNTED.min(stretch.len())];
+            for &x in sample {
+                zeros += usize::from(x == 0.0);
+            }
+            counted += sample.len();
+        }
+        zeros as f64 >= enough_zeros::<V>() * counted as f64
+    }
 }
 
 pub(super) fn run(engine: &Engine, product: Product) {

@@ -101,6 +101,16 @@ impl Vector for Avx2 {
         unsafe { Avx2(_mm256_blendv_ps(no.0, yes.0, mask)) }
     }
     #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> [Self; 2] {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            // These instructions interleave within halves of 128 bits.
+            let (even, odd) = (_mm256_unpacklo_ps(self.0, b.0), _mm256_unpackhi_ps(self.0, b.0));
+            let lower = _mm256_permute2f128_ps::<0x20>(even, odd);
+            [Avx2(lower), Avx2(_mm256_permute2f128_ps::<0x31>(even, odd))]
+        }
+    }
+    #[inline(always)]
     unsafe fn and(self, b: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe { Avx2(_mm256_and_ps(self.0, b.0)) }

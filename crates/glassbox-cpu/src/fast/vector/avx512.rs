@@ -106,6 +106,16 @@ impl Vector for Avx512 {
         unsafe { Avx512(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
     }
     #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> [Self; 2] {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            let lower = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let upper = _mm512_add_epi32(lower, _mm512_set1_epi32(8));
+            let lower = _mm512_permutex2var_ps(self.0, lower, b.0);
+            [Avx512(lower), Avx512(_mm512_permutex2var_ps(self.0, upper, b.0))]
+        }
+    }
+    #[inline(always)]
     unsafe fn and(self, b: Self) -> Self {
         // SAFETY: the caller promises the instructions.
         unsafe {

@@ -94,6 +94,9 @@ pub(crate) trait Vector: Copy {
     /// `yes` where `mask` holds, `no` elsewhere.
     unsafe fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
+    /// The lanes of both in turn, those of the lower halves and then those of the upper halves.
+    unsafe fn interleave(self, b: Self) -> [Self; 2];
+
     /// The bits of both, and.
     unsafe fn and(self, b: Self) -> Self;
     /// The bits of both, or.

@@ -102,6 +102,11 @@ impl<const N: usize> Vector for Portable<N> {
     }
 
     #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> [Self; 2] {
+        let lane = |l: usize| [self, b][l % 2].0[l / 2];
+        [0, N].map(|start| Portable(std::array::from_fn(|l| lane(start + l))))
+    }
+    #[inline(always)]
     unsafe fn and(self, b: Self) -> Self {
         self.zip_bits(b, |a, b| a & b)
     }
