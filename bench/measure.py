@@ -78,7 +78,19 @@ def row(title, unit, found, higher_is_better=False, **more):
     for one in contestants:
         ratio = ours / one["median"] if higher_is_better else one["median"] / ours
         one["ratio"] = round(ratio, 3)
-    return {"title": title, "unit": unit, **more, "best": contestants, "settings": settings}
+    by_threads = [one for count in THREADS if (one := fastest_peer(settings, count, higher_is_better))]
+    return {"title": title, "unit": unit, **more, "best": contestants, "by_threads": by_threads, "settings": settings}
+
+
+def fastest_peer(settings, threads, higher_is_better):
+    """The fastest peer with this number of threads, and how many times as fast Glassbox is with as many."""
+    same = {one["name"]: one["median"] for one in settings if one["threads"] == threads}
+    ours = same.pop("glassbox", None)
+    if ours is None or not same:
+        return None
+    name = (max if higher_is_better else min)(same, key=same.get)
+    ratio = ours / same[name] if higher_is_better else same[name] / ours
+    return {"threads": threads, "name": name, "ratio": round(ratio, 3)}
 
 
 def say(found):
@@ -89,4 +101,6 @@ def say(found):
     for one in found["best"]:
         ours = "" if one["name"] == "glassbox" else f"   ratio {one['ratio']:.2f}"
         print(f"  {one['name']:<16} {one['median']:>12.4g}  with {one['threads']} threads{ours}")
+    for one in found["by_threads"]:
+        print(f"  with {one['threads']} threads each: {one['ratio']:.2f} times {one['name']}, the fastest")
     sys.stdout.flush()

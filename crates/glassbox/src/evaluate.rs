@@ -67,7 +67,7 @@ pub fn infer(
     out: &mut Tensor,
 ) -> Result<()> {
     let (width, o) = (network.input_width(), network.output_width());
-    if pixels.len() % width != 0 || out.matrix("infer")?[1] != o || out.is_f64() {
+    if !pixels.len().is_multiple_of(width) || out.matrix("infer")?[1] != o || out.is_f64() {
         return Err(Error::Shape {
             op: "infer",
             shapes: vec![vec![pixels.len()], out.shape().to_vec(), vec![width, o]],
