@@ -3,6 +3,7 @@
 use super::{Engine, Product};
 use crate::fast::dispatch::Kernel;
 use crate::fast::vector::Vector;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The share of zeros from which skipping them beats the register tiles, which do not skip. It is
@@ -18,6 +19,9 @@ const COLUMNS: usize = 8;
 /// single image.
 const TERMS: usize = 1024;
 
+/// The widest register. It may write as many places behind those that count.
+const SPARE: usize = 16;
+
 /// Rows a task computes, whatever the number of threads.
 const TASK_ROWS: usize = 8;
 
@@ -29,9 +33,13 @@ const LITTLE: usize = 1 << 14;
 const COUNTED: usize = 64;
 const STRETCH: usize = 509;
 
-/// Whether so many elements of a are zero that looking for them pays, as far as a sample tells.
+/// Whether looking for zeros in a pays, as far as a sample tells.
 pub(super) fn pays(engine: &Engine, product: &Product) -> bool {
-    product.work() >= LITTLE && product.n >= 16 && engine.simd.run(HasEnoughZeros(product.a))
+    if product.work() < LITTLE || product.n < 16 {
+        return false;
+    }
+    // A tile of one row has so few chains that skipping is faster even where nothing is zero.
+    product.m == 1 && product.work() < 16 * LITTLE || engine.simd.run(HasEnoughZeros(product.a))
 }
 
 struct HasEnoughZeros<'a>(&'a [f32]);
@@ -67,8 +75,8 @@ struct Rows<'a> {
     rows: Range<usize>,
 }
 
-/// A term that is not left out: the element of a, and where the row of b starts.
-type Term = (f32, usize);
+/// Terms that are not left out, in order, counted from the first of their range.
+type Places = [MaybeUninit<u32>; TERMS + SPARE];
 
 impl Kernel for Rows<'_> {
     type Output = ();
@@ -76,22 +84,21 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let (n, k) = (self.product.n, self.product.k);
-        let mut terms: [Term; TERMS] = [(0.0, 0); TERMS];
+        let mut places: Places = [MaybeUninit::uninit(); TERMS + SPARE];
         // SAFETY: these rows of the output are this task's alone, and the CPU has `V`.
         unsafe {
             let mut bad = V::splat(0.0);
             for i in self.rows.clone() {
                 let out = self.product.out.part(i * n, n);
                 for start in (0..k).step_by(TERMS) {
-                    let terms = self.terms(&mut terms, i, start..k.min(start + TERMS));
-                    let (b, resume) = (self.product.b, start > 0);
+                    let terms = self.terms::<V>(&mut places, i, start..k.min(start + TERMS));
                     let chunks = out.chunks_mut(COLUMNS * V::LANES);
                     for (chunk, j) in chunks.zip((0..).step_by(COLUMNS * V::LANES)) {
                         let bad_here = match chunk.len().div_ceil(V::LANES) {
-                            1 => chains::<V, 1>(chunk, b, j, terms, resume),
-                            2 => chains::<V, 2>(chunk, b, j, terms, resume),
-                            3 | 4 => chains::<V, 4>(chunk, b, j, terms, resume),
-                            _ => chains::<V, 8>(chunk, b, j, terms, resume),
+                            1 => chains::<V, 1>(chunk, j, terms),
+                            2 => chains::<V, 2>(chunk, j, terms),
+                            3 | 4 => chains::<V, 4>(chunk, j, terms),
+                            _ => chains::<V, 8>(chunk, j, terms),
                         };
                         bad = bad.add(bad_here);
                     }
@@ -104,50 +111,90 @@ impl Kernel for Rows<'_> {
     }
 }
 
-impl Rows<'_> {
-    /// The terms of row `i` in a range whose element of a is not zero, in order.
+impl<'a> Rows<'a> {
+    /// The terms of row `i` in a range whose element of a is not zero.
+    ///
+    /// # Safety
+    /// The range is within the row, not empty and not longer than `TERMS`; the CPU has `V`.
     #[inline(always)]
-    fn terms<'t>(&self, terms: &'t mut [Term; TERMS], i: usize, range: Range<usize>) -> &'t [Term] {
-        let Product { a, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
-        let mut count = 0;
-        for p in range {
-            let x = a[i * row + p * column];
-            terms[count] = (x, p * b_row);
-            // Written always and kept if it counts: a branch here would be guessed wrong.
-            count += usize::from(x != 0.0);
+    unsafe fn terms<'t, V: Vector>(
+        &self,
+        places: &'t mut Places,
+        i: usize,
+        range: Range<usize>,
+    ) -> Terms<'t>
+    where
+        'a: 't,
+    {
+        let Product { a, b, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
+        let row = &a[i * row + range.start * column..][..(range.len() - 1) * column + 1];
+        let (to, mut count, mut p) = (places.as_mut_ptr().cast::<u32>(), 0, 0);
+        // SAFETY: the places are within the row, and the list has room for all and a register more.
+        unsafe {
+            if column == 1 {
+                while p + V::LANES <= range.len() {
+                    let x = V::load(row.as_ptr().add(p));
+                    count += x.store_non_zero_places(p as u32, to.add(count));
+                    p += V::LANES;
+                }
+            }
+            for p in p..range.len() {
+                // Written always and kept if it counts: a branch here would be guessed wrong.
+                to.add(count).write(p as u32);
+                count += usize::from(row[p * column] != 0.0);
+            }
+            let places = std::slice::from_raw_parts(to, count);
+            Terms {
+                places,
+                row,
+                column,
+                b: &b[range.start * b_row..],
+                b_row,
+                resume: range.start > 0,
+            }
         }
-        &terms[..count]
     }
 }
 
-/// C registers of chains side by side, from column `j` of b; `out` may end within them. If they
-/// `resume`, it holds their beginnings.
+/// The terms of a row, as far as they are not left out.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    places: &'a [u32],
+    /// A row of a from the first term on, whose elements are `column` apart.
+    row: &'a [f32],
+    column: usize,
+    /// b from the first term on, whose rows are `b_row` apart.
+    b: &'a [f32],
+    b_row: usize,
+    /// Whether the output holds the beginnings of the chains.
+    resume: bool,
+}
+
+/// C registers of chains side by side, from column `j` of b; `out` may end within them.
 ///
 /// # Safety
-/// Each term names a row of b, which has `out.len()` columns from `j`; the CPU has `V`.
+/// Each term names an element of the row and a row of b, which has `out.len()` columns from `j`; the
+/// CPU has `V`.
 #[inline(always)]
-unsafe fn chains<V: Vector, const C: usize>(
-    out: &mut [f32],
-    b: &[f32],
-    j: usize,
-    terms: &[Term],
-    resume: bool,
-) -> V {
+unsafe fn chains<V: Vector, const C: usize>(out: &mut [f32], j: usize, terms: Terms) -> V {
     // SAFETY: promised by the caller.
     unsafe {
         let mut acc = [V::splat(0.0); C];
+        let Terms { places, row, column, b, b_row, resume } = terms;
         if resume {
             for (acc, out) in acc.iter_mut().zip(out.chunks(V::LANES)) {
                 *acc = V::load_some(out);
             }
         }
         if out.len() == C * V::LANES {
-            for &(x, row) in terms {
-                acc = multiply_add(V::splat(x), b.as_ptr().add(row + j), acc);
+            for &p in places {
+                let x = V::splat(*row.as_ptr().add(p as usize * column));
+                acc = multiply_add(x, b.as_ptr().add(p as usize * b_row + j), acc);
             }
         } else {
-            for &(x, row) in terms {
-                let (x, b) = (V::splat(x), b.as_ptr().add(row + j));
+            for &p in places {
+                let x = V::splat(*row.as_ptr().add(p as usize * column));
+                let b = b.as_ptr().add(p as usize * b_row + j);
                 for (c, acc) in acc.iter_mut().enumerate() {
                     let valid = out.len().saturating_sub(c * V::LANES);
                     *acc = x.mul_add(load_some(b.wrapping_add(c * V::LANES), valid), *acc);

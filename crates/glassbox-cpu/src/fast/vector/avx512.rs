@@ -186,6 +186,17 @@ impl Vector for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
+    unsafe fn store_non_zero_places(self, first: u32, to: *mut u32) -> usize {
+        // SAFETY: the caller promises the instructions and 16 writable places.
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps());
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let places = _mm512_add_epi32(_mm512_set1_epi32(first as i32), lanes);
+            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(mask, places));
+            mask.count_ones() as usize
+        }
+    }
+    #[inline(always)]
     unsafe fn load_bytes(p: *const u8) -> Self {
         // SAFETY: the caller promises the instructions and 16 readable bytes.
         unsafe {

@@ -115,6 +115,22 @@ pub(crate) trait Vector: Copy {
     /// Tells the CPU that this place will be read soon. It need not exist.
     fn prefetch(_: *const u8) {}
 
+    /// Writes `first` + i for each lane i that is not zero, one after the other, and returns how many
+    /// these are. Places behind them, up to `LANES` in all, may be written, too.
+    #[inline(always)]
+    unsafe fn store_non_zero_places(self, first: u32, to: *mut u32) -> usize {
+        let (mut lanes, mut count) = ([0.0; 16], 0);
+        // SAFETY: the caller promises the instructions and the room; AVX-512 has the most lanes.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            for lane in 0..Self::LANES {
+                to.add(count).write(first + lane as u32);
+                count += usize::from(lanes[lane] != 0.0);
+            }
+        }
+        count
+    }
+
     /// Lanes from `LANES` bytes at `p`, divided by 255.
     #[inline(always)]
     unsafe fn load_bytes(p: *const u8) -> Self {
