@@ -20,8 +20,11 @@ use crate::fast::memory::Numbers;
 use crate::fast::vector::Vector;
 use std::ops::Range;
 
-/// Columns of the widest panel: 64 rows of it take a third of the first-level cache.
-const WIDEST: usize = 64;
+/// Registers across the widest panel: the gradient holds the chains of two pixels in as many each, of
+/// the sixteen registers of AVX2 or the 32 of AVX-512.
+fn widest(lanes: usize) -> usize {
+    if lanes == 16 { 8 } else { 4 }
+}
 
 /// Some columns of the first layer.
 pub(super) struct Panel {
@@ -42,7 +45,8 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    /// Panels for the registers `registers` of `lanes` columns each: a power of two, at most `WIDEST`.
+    /// Panels for the registers `registers` of `lanes` columns each: a power of two, at most
+    /// [`widest`].
     pub(super) fn cut(
         registers: Range<usize>,
         lanes: usize,
@@ -53,7 +57,7 @@ impl Panel {
         let mut panels = Vec::new();
         let mut first = registers.start;
         while first < registers.end {
-            let across = 1 << (registers.end - first).min(WIDEST / lanes).ilog2();
+            let across = 1 << (registers.end - first).min(widest(lanes)).ilog2();
             let width = across * lanes;
             let rows = inputs.next_multiple_of(WORD);
             let array = |index| Numbers::zeros(if index <= memories { rows * width } else { 0 });
