@@ -6,6 +6,7 @@ use crate::fast::matmul::sparse::multiply_add;
 use crate::fast::vector::Vector;
 use crate::fused::activate::{Activate, activate};
 use crate::fused::inputs::{Batch, QUAD, Source, WORD, Words};
+use crate::fused::share;
 use crate::reference::matmul::chain;
 
 /// From how many registers across on one image alone has enough chains: each multiply-add waits for
@@ -50,6 +51,7 @@ impl Forward<'_> {
         // SAFETY: words, pixels and images are within the batch, and so within the panel.
         unsafe {
             for word in 0..self.batch.words() {
+                self.prefetch::<V>(word);
                 for group in 0..self.batch.groups() {
                     self.add_word::<V, C>(word, group);
                 }
@@ -89,12 +91,7 @@ impl Forward<'_> {
                 sums: self.panel.sums.as_mut_ptr().add(group * WORD * width),
             };
             let mut order = block.words.order();
-            for image in order.len()..WORD {
-                self.prefetch::<V>(word, group, image);
-            }
             while let ([one, other, rest @ ..], true) = (order, C < ENOUGH_CHAINS) {
-                self.prefetch::<V>(word, group, order.len() - 1);
-                self.prefetch::<V>(word, group, order.len() - 2);
                 let (mut one, mut other) =
                     (Chains::<V, C>::begin(block, *one), Chains::<V, C>::begin(block, *other));
                 for _ in 0..one.quads {
@@ -108,8 +105,7 @@ impl Forward<'_> {
                 other.end();
                 order = rest;
             }
-            for (left, &image) in order.iter().rev().enumerate() {
-                self.prefetch::<V>(word, group, left);
+            for &image in order {
                 let mut chains = Chains::<V, C>::begin(block, image);
                 for _ in 0..chains.quads {
                     chains.add_quad();
@@ -119,11 +115,16 @@ impl Forward<'_> {
         }
     }
 
-    /// Asks for a word of an image of the next batch.
+    /// Asks for the images of the next batch that are due with a word: whole images, since each lies
+    /// in a page of its own, which has to be found.
     #[inline(always)]
-    fn prefetch<V: Vector>(&self, word: usize, group: usize, image: usize) {
+    fn prefetch<V: Vector>(&self, word: usize) {
         if let Some(next) = &self.next {
-            next.prefetch::<V>(group * WORD + image, word);
+            for image in share(next.order.len(), self.batch.words(), word) {
+                for word in 0..self.batch.words() {
+                    next.prefetch::<V>(image, word);
+                }
+            }
         }
     }
 }
