@@ -68,29 +68,38 @@ def summary(values):
 def row(title, unit, found, higher_is_better=False, **more):
     """One comparison. `found` is [{name, threads, values, …}]; each name keeps all its settings and says its best."""
     settings = [{key: value for key, value in one.items() if key != "values"} | summary(one["values"]) for one in found]
-    best = {}
-    for one in sorted(settings, key=lambda one: one["median"], reverse=higher_is_better):
-        best.setdefault(one["name"], one)
+    best = best_of(settings, higher_is_better)
     if "glassbox" not in best:
         return loud(f"{title}: glassbox has no result, so there is nothing to compare")
-    ours = best["glassbox"]["median"]
-    contestants = [{key: one[key] for key in ["name", "threads", "median"]} for one in best.values()]
-    for one in contestants:
-        ratio = ours / one["median"] if higher_is_better else one["median"] / ours
-        one["ratio"] = round(ratio, 3)
+    contestants = [
+        {key: one[key] for key in ["name", "threads", "median"]} | {"ratio": ratio(best, one["name"], higher_is_better)}
+        for one in best.values()
+    ]
     by_threads = [one for count in THREADS if (one := fastest_peer(settings, count, higher_is_better))]
     return {"title": title, "unit": unit, **more, "best": contestants, "by_threads": by_threads, "settings": settings}
 
 
+def best_of(settings, higher_is_better):
+    """The best setting of each name, the best name first."""
+    best = {}
+    for one in sorted(settings, key=lambda one: one["median"], reverse=higher_is_better):
+        best.setdefault(one["name"], one)
+    return best
+
+
+def ratio(best, name, higher_is_better):
+    """How many times as fast Glassbox is."""
+    ours, theirs = best["glassbox"]["median"], best[name]["median"]
+    return round(ours / theirs if higher_is_better else theirs / ours, 3)
+
+
 def fastest_peer(settings, threads, higher_is_better):
     """The fastest peer with this number of threads, and how many times as fast Glassbox is with as many."""
-    same = {one["name"]: one["median"] for one in settings if one["threads"] == threads}
-    ours = same.pop("glassbox", None)
-    if ours is None or not same:
+    best = best_of([one for one in settings if one["threads"] == threads], higher_is_better)
+    peers = [name for name in best if name != "glassbox"]
+    if "glassbox" not in best or not peers:
         return None
-    name = (max if higher_is_better else min)(same, key=same.get)
-    ratio = ours / same[name] if higher_is_better else same[name] / ours
-    return {"threads": threads, "name": name, "ratio": round(ratio, 3)}
+    return {"threads": threads, "name": peers[0], "ratio": ratio(best, peers[0], higher_is_better)}
 
 
 def say(found):

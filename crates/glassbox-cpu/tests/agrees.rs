@@ -52,11 +52,11 @@ fn every_simd() -> Vec<Simd> {
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Kind {
     Plain,
-    /// Nine of ten are zero, of either sign: products skip them, whatever the registers.
+    /// Nineteen of twenty are zero, of either sign: products skip them, whatever the registers.
     Zeros,
     /// One of sixteen is infinite, NaN, subnormal or the largest there is.
     Odd,
-    /// Nine of ten are zero, and half of the others odd: what skips zeros must skip nothing else.
+    /// Nineteen of twenty are zero, and half of the others odd: what skips zeros must skip nothing else.
     OddAmongZeros,
 }
 

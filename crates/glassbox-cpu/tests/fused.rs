@@ -302,11 +302,11 @@ fn the_headline_network() {
 /// step; a negative one changes the sign of zeros.
 #[test]
 fn rates_that_are_none() {
-    for percent in [20, 100] {
+    for (percent, count, batch) in [(20, 30, 10), (20, 310, 130), (100, 30, 10)] {
         for lr in [f32::INFINITY, f32::NAN, -0.5, -0.0, 0.0] {
             let mut network = Network::new(70, &[(20, RELU), (10, None)], 0);
             network.weights[0][0][..20].fill(-0.0);
-            let data = data(70, 10, 30, 10, percent);
+            let data = data(70, 10, count, batch, percent);
             let mut rules = rules(0, 0.0, 3);
             rules[1].optimizer = Optimizer::Sgd { lr };
             check(&network, &data, &rules, Reduction::Sum, &format!("rate {lr}"));
@@ -327,12 +327,14 @@ fn rates_that_are_none() {
 /// zeros or too few gives another result.
 #[test]
 fn numbers_that_are_none() {
-    for percent in [20, 100] {
+    // An odd number of pixels, too, and more images than a word has bits.
+    for (percent, inputs, count, batch) in [(20, 70, 20, 10), (20, 71, 140, 130), (100, 70, 20, 10)]
+    {
         for odd in [f32::INFINITY, f32::NAN, f32::MAX, -1e38, 1e-42] {
             for which in 0..4 {
                 let mut network =
-                    Network::new(70, &[(20, RELU), (12, RELU), (10, None)], memories(which));
-                let data = data(70, 10, 20, 10, percent);
+                    Network::new(inputs, &[(20, RELU), (12, RELU), (10, None)], memories(which));
+                let data = data(inputs, 10, count, batch, percent);
                 let rules = rules(which, 0.0, 2);
                 // Weights of a pixel that is always zero; not so among the dense inputs.
                 network.weights[0][0][..20].fill(odd);
@@ -370,8 +372,14 @@ fn a_loss_that_is_not_finite_changes_nothing_and_ends_the_call() {
 /// which would change the sign of a weight that is one.
 #[test]
 fn gradients_that_overflow_or_vanish() {
-    for percent in [20, 100] {
-        let mut data = data(70, 10, 20, 10, percent);
+    // A last batch of few images finds what the one before left behind.
+    let sizes: [(usize, usize); 6] =
+        [(20, 10), (140, 130), (65, 64), (66, 64), (67, 64), (131, 65)];
+    for (percent, (count, batch)) in
+        sizes.into_iter().flat_map(|size| [20, 50, 100].map(|p| (p, size)))
+    {
+        let steps = count.div_ceil(batch);
+        let mut data = data(70, 10, count, batch, percent);
         data.pixels.iter_mut().for_each(|pixel| *pixel = (*pixel).min(100));
         let mut network = Network::new(70, &[(20, RELU), (12, RELU), (10, None)], 0);
         network.biases[0][0][..10].fill(-1e3);
@@ -379,13 +387,13 @@ fn gradients_that_overflow_or_vanish() {
         network.biases[1][0].fill(1e-30);
         let signs = (0..120).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 });
         network.weights[2][0] = signs.collect();
-        check(&network, &data, &rules(0, 0.0, 2), Reduction::Sum, "overflow");
+        check(&network, &data, &rules(0, 0.0, steps), Reduction::Sum, "overflow");
 
         let mut network = Network::new(70, &[(20, RELU), (10, None)], 0);
         network.weights[0][0].fill(-0.0);
         network.biases[0][0].fill(1.0);
         network.weights[1][0].iter_mut().for_each(|w| *w = w.signum() * 1e-45);
-        check(&network, &data, &rules(0, 0.0, 2), Reduction::Mean, "vanish");
+        check(&network, &data, &rules(0, 0.0, steps), Reduction::Mean, "vanish");
     }
 }
 

@@ -115,7 +115,7 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 }
 
 /// # Safety
-/// The CPU must have AVX-512 as of 2019, with VBMI2, and so AVX2 and FMA, which it implies, and the
+/// The CPU must have AVX-512 with BW, DQ, VL and VBMI2, and so AVX2 and FMA, which it implies, and the
 /// instructions for bits.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]

@@ -1,8 +1,8 @@
 //! The images of a batch, in the form in which the first layer reads them.
 //!
-//! Where most pixels are zero only the others are read: by image in the forward pass, by pixel in
-//! the gradient. Both orders come from one bit a pixel: 64 pixels of 64 images are 64 words, and
-//! the same bits transposed are the other order. Nothing is stored between batches.
+//! Where most pixels are zero only the others are read: by image in the forward pass, by pairs of
+//! neighbouring pixels in the gradient. Both orders come from one bit a pixel: 64 pixels of 64 images
+//! are 64 words, and the same bits transposed are the other order, in which two words become one.
 //!
 //! A loop over the bits of a word ends when the processor least expects it, and to guess that
 //! wrong costs as much as half of the loop. So words are filled up with bits of pixels that are
@@ -69,8 +69,11 @@ impl Words {
     }
 
     /// Takes over the bits, filled up to whole quads with the lowest that are not set.
+    ///
+    /// # Safety
+    /// The CPU has `V`.
     #[inline(always)]
-    fn fill<V: Vector>(&mut self, bits: [u64; WORD]) {
+    unsafe fn fill<V: Vector>(&mut self, bits: [u64; WORD]) {
         for (index, mut word) in bits.into_iter().enumerate() {
             let missing = word.count_ones().wrapping_neg() % QUAD as u32;
             for place in 0..QUAD as u32 - 1 {
@@ -81,7 +84,7 @@ impl Words {
         }
         self.len = 0;
         for quads in 1..=WORD / QUAD {
-            // SAFETY: there are 64 bytes, and the CPU has `V`.
+            // SAFETY: there are 64 bytes, and promised by the caller.
             unsafe {
                 let words = V::equal_bytes(self.quads.as_ptr(), quads as u8);
                 V::store_places(words, &mut self.order, self.len);
@@ -202,13 +205,15 @@ impl Kernel for FillBits<'_> {
                     // SAFETY: the image has 64 bytes there, and the CPU has `V`.
                     square[row] = unsafe { !V::equal_bytes(bytes.add(row * stride), 0) };
                 }
-                batch.by_image[word * groups + group].fill::<V>(square);
+                // SAFETY: the CPU has `V`.
+                unsafe { batch.by_image[word * groups + group].fill::<V>(square) };
                 transpose(&mut square);
                 let mut pairs = [0; WORD];
                 for (pair, pixels) in square.chunks_exact(2).enumerate() {
                     pairs[pair] = pixels[0] | pixels[1];
                 }
-                batch.by_pair[word * groups + group].fill::<V>(pairs);
+                // SAFETY: as above.
+                unsafe { batch.by_pair[word * groups + group].fill::<V>(pairs) };
             }
         }
     }

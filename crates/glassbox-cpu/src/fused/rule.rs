@@ -141,7 +141,7 @@ pub(super) unsafe fn change_register<V: Vector, const M: usize, R: Elementwise<M
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        // Not `map`: what is called through a closure is not compiled for the instructions of `V`.
+        // Not `map`: what is called through a closure may not be compiled for the instructions of `V`.
         let mut changing = [gradient; M];
         for which in 0..M {
             changing[which] = V::load(arrays[which].add(place));

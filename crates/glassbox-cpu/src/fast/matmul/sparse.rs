@@ -19,9 +19,6 @@ const COLUMNS: usize = 8;
 /// single image.
 const TERMS: usize = 1024;
 
-/// The widest register. It may write as many places behind those that count.
-const SPARE: usize = 16;
-
 /// Rows a task computes, whatever the number of threads.
 const TASK_ROWS: usize = 8;
 
@@ -76,7 +73,7 @@ struct Rows<'a> {
 }
 
 /// Terms that are not left out, in order, counted from the first of their range.
-type Places = [MaybeUninit<u32>; TERMS + SPARE];
+type Places = [MaybeUninit<u32>; TERMS];
 
 impl Kernel for Rows<'_> {
     type Output = ();
@@ -84,7 +81,7 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let (n, k) = (self.product.n, self.product.k);
-        let mut places: Places = [MaybeUninit::uninit(); TERMS + SPARE];
+        let mut places: Places = [MaybeUninit::uninit(); TERMS];
         // SAFETY: these rows of the output are this task's alone, and the CPU has `V`.
         unsafe {
             let mut bad = V::splat(0.0);
@@ -129,7 +126,8 @@ impl<'a> Rows<'a> {
         let Product { a, b, a_strides: [row, column], b_strides: [b_row, _], .. } = self.product;
         let row = &a[i * row + range.start * column..][..(range.len() - 1) * column + 1];
         let (to, mut count, mut p) = (places.as_mut_ptr().cast::<u32>(), 0, 0);
-        // SAFETY: the places are within the row, and the list has room for all and a register more.
+        // SAFETY: the places are within the row; the list has room for a register behind those that count,
+        // since no more count than were looked at.
         unsafe {
             if column == 1 {
                 while p + V::LANES <= range.len() {

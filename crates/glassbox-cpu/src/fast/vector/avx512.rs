@@ -1,4 +1,4 @@
-//! Sixteen lanes in a 512-bit register: AVX-512F.
+//! Sixteen lanes in a 512-bit register: AVX-512F, with BW and VBMI2 for bytes.
 
 use super::{INVERSE, INVERSE_LOW, Vector};
 use std::arch::x86_64::*;

@@ -152,6 +152,7 @@ pub(crate) trait Vector: Copy {
 
     /// Writes the places of the bits from `order[start]` on, the lowest first. What stands behind
     /// them may be overwritten.
+    #[inline(always)]
     unsafe fn store_places(mut bits: u64, order: &mut [u8; 128], start: usize) {
         let mut at = start;
         while bits != 0 {
@@ -200,6 +201,7 @@ mod tests {
     impl Kernel for Bytes {
         type Output = [Vec<f32>; 2];
 
+        #[inline(always)]
         unsafe fn run<V: Vector>(self) -> [Vec<f32>; 2] {
             let bytes: Vec<u8> = (0..=255).collect();
             let (mut loaded, mut taken) = (vec![0.0; 256], vec![0.0; 256]);

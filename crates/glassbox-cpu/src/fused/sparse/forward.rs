@@ -34,7 +34,8 @@ impl Kernel for Forward<'_> {
                 1 => self.sums::<V, 1>(),
                 2 => self.sums::<V, 2>(),
                 4 => self.sums::<V, 4>(),
-                _ => self.sums::<V, 8>(),
+                8 => self.sums::<V, 8>(),
+                _ => unreachable!("panels are a power of two wide"),
             }
         }
     }
@@ -67,6 +68,7 @@ impl Forward<'_> {
             if bad.any_nan() {
                 self.panel.repair(self.batch, self.rows);
             }
+            let sums = self.panel.sums.as_ptr();
             for image in 0..self.rows {
                 let sums = sums.add(image * width);
                 activate::<V>(self.activate, sums, image, self.panel.first, width);
@@ -91,7 +93,9 @@ impl Forward<'_> {
                 sums: self.panel.sums.as_mut_ptr().add(group * WORD * width),
             };
             let mut order = block.words.order();
-            while let ([one, other, rest @ ..], true) = (order, C < ENOUGH_CHAINS) {
+            while let [one, other, rest @ ..] = order
+                && C < ENOUGH_CHAINS
+            {
                 let (mut one, mut other) =
                     (Chains::<V, C>::begin(block, *one), Chains::<V, C>::begin(block, *other));
                 for _ in 0..one.quads {
@@ -121,8 +125,8 @@ impl Forward<'_> {
     fn prefetch<V: Vector>(&self, word: usize) {
         if let Some(next) = &self.next {
             for image in share(next.order.len(), self.batch.words(), word) {
-                for word in 0..self.batch.words() {
-                    next.prefetch::<V>(image, word);
+                for part in 0..self.batch.words() {
+                    next.prefetch::<V>(image, part);
                 }
             }
         }

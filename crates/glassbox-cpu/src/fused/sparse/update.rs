@@ -35,7 +35,8 @@ impl Change for Update<'_> {
                 1 => self.change_panel::<V, 1, M, R>(rule),
                 2 => self.change_panel::<V, 2, M, R>(rule),
                 4 => self.change_panel::<V, 4, M, R>(rule),
-                _ => self.change_panel::<V, 8, M, R>(rule),
+                8 => self.change_panel::<V, 8, M, R>(rule),
+                _ => unreachable!("panels are a power of two wide"),
             }
         }
     }
@@ -66,7 +67,8 @@ impl Update<'_> {
                 }
                 store(row, own.add(image * width));
             }
-            // What fills up a quad may stand for an image that is not there.
+            // What fills up a quad may stand for an image that is not there, and what an earlier batch
+            // left in its place may be infinite.
             let end = rows.next_multiple_of(WORD).min(rows + QUAD - 1);
             panel.delta[rows * width..end * width].fill(0.0);
             let bias: [_; M] = std::array::from_fn(|array| bias[array].start());
