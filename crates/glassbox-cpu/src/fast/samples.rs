@@ -3,20 +3,9 @@
 use super::Engine;
 use super::dispatch::Kernel;
 use super::pool::Parts;
-use super::vector::Vector;
+use super::vector::{SCALED, Vector};
 use crate::area;
 use crate::reference;
-
-/// Every pixel's value, divided once.
-pub(crate) static SCALED: [f32; 256] = {
-    let mut table = [0.0; 256];
-    let mut pixel = 0;
-    while pixel < 256 {
-        table[pixel] = pixel as f32 / 255.0;
-        pixel += 1;
-    }
-    table
-};
 
 /// Rows per task.
 const ROWS: usize = 16;

@@ -2,15 +2,17 @@
 
 use super::activate::{Activate, ActivateRows};
 use super::rule::{Change, change_register};
-
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::each::Elementwise;
-use crate::fast::matmul::tile::{self, COLUMNS, SLAB, Tile, full_rows};
+use crate::fast::matmul::tile::{self, COLUMNS, Tile, full_rows};
 use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use crate::fast::vector::Vector;
 use crate::reference::matmul::chain;
 use std::ops::Range;
+
+/// Terms per slab: a panel of the weights of this height stays in the first-level cache.
+const SLAB: usize = 256;
 
 /// A matrix (rows,columns) in panels of `width` columns, the last filled up with zeros. A panel is
 /// contiguous, row by row. Where a number is infinite the filling may become NaN; nothing but more

@@ -13,8 +13,8 @@
 use crate::fast::dispatch::Kernel;
 use crate::fast::memory::Aligned;
 use crate::fast::pool::Parts;
-use crate::fast::samples::{SCALED, Scale};
-use crate::fast::vector::Vector;
+use crate::fast::samples::Scale;
+use crate::fast::vector::{SCALED, Vector};
 use std::ops::Range;
 
 /// Pixels or images in a word of bits.
@@ -191,11 +191,6 @@ impl Kernel for FillBits<'_> {
             let pixels = source.image(row);
             batch.bytes[row * stride..][..pixels.len()].copy_from_slice(pixels);
         }
-        // What fills up a quad may stand for an image that is not there.
-        let end = groups * WORD;
-        for row in (source.order.len()..end).take(QUAD - 1) {
-            batch.bytes[row * stride..][..stride].fill(0);
-        }
         for word in 0..words {
             for group in 0..groups {
                 let mut square = [0; WORD];
@@ -267,6 +262,55 @@ fn transpose(square: &mut [u64; WORD]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fast::dispatch::Simd;
+
+    /// Words filled from these bits.
+    struct Fill([u64; WORD]);
+
+    impl Kernel for Fill {
+        type Output = Words;
+
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) -> Words {
+            let mut words = Words::NONE;
+            // SAFETY: the CPU has `V`.
+            unsafe {
+                // What an earlier batch left is written over.
+                words.fill::<V>([u64::MAX; WORD]);
+                words.fill::<V>(self.0);
+            }
+            words
+        }
+    }
+
+    #[test]
+    fn words_hold_whole_quads_in_order() {
+        // Zero to 64 bits, from both ends and in between; and words that are all empty, or all full.
+        let scattered = |i: usize| 0x9e37_79b9_7f4a_7c15u64.rotate_left(i as u32) & (u64::MAX >> i);
+        let sets: [[u64; WORD]; 6] = [
+            std::array::from_fn(|i| u64::MAX >> i),
+            std::array::from_fn(|i| u64::MAX << i),
+            std::array::from_fn(|i| if i % 3 == 0 { 0 } else { 1 << i }),
+            std::array::from_fn(scattered),
+            [0; WORD],
+            [u64::MAX; WORD],
+        ];
+        for simd in Simd::available().into_iter().chain([Simd::portable_wide()]) {
+            for bits in sets {
+                let words = simd.run(Fill(bits));
+                for (i, before) in bits.into_iter().enumerate() {
+                    let (after, missing) = (words.bits[i], before.count_ones().next_multiple_of(4));
+                    assert_eq!(after & before, before, "{simd}: bits are kept");
+                    assert_eq!(after.count_ones(), missing, "{simd}: {before:x}");
+                    assert_eq!(u32::from(words.quads[i]) * 4, missing, "{simd}: {before:x}");
+                }
+                let mut order: Vec<u8> =
+                    (0..WORD as u8).filter(|&i| bits[usize::from(i)] != 0).collect();
+                order.sort_by_key(|&i| words.quads[usize::from(i)]);
+                assert_eq!(words.order(), order, "{simd}");
+            }
+        }
+    }
 
     #[test]
     fn bits_change_places() {

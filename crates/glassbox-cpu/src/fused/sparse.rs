@@ -17,7 +17,6 @@ pub(super) use update::Update;
 
 use super::inputs::{QUAD, WORD};
 use crate::fast::memory::Numbers;
-use crate::fast::vector::Vector;
 use std::ops::Range;
 
 /// Registers across the widest panel: the gradient holds the chains of two pixels in as many each, of
@@ -110,33 +109,4 @@ fn next_places(bits: &mut u64) -> [usize; QUAD] {
         *bits &= *bits - 1;
     }
     places
-}
-
-/// C registers side by side.
-///
-/// # Safety
-/// They are readable and the CPU has `V`.
-#[inline(always)]
-unsafe fn load<V: Vector, const C: usize>(p: *const f32) -> [V; C] {
-    // Not `from_fn`: what is called through a closure may not be compiled for the instructions of `V`.
-    // SAFETY: promised by the caller.
-    unsafe {
-        let mut registers = [V::splat(0.0); C];
-        for c in 0..C {
-            registers[c] = V::load(p.add(c * V::LANES));
-        }
-        registers
-    }
-}
-
-/// Writes C registers side by side.
-///
-/// # Safety
-/// They are writable and the CPU has `V`.
-#[inline(always)]
-unsafe fn store<V: Vector, const C: usize>(registers: [V; C], p: *mut f32) {
-    for (c, register) in registers.into_iter().enumerate() {
-        // SAFETY: promised by the caller.
-        unsafe { register.store(p.add(c * V::LANES)) }
-    }
 }

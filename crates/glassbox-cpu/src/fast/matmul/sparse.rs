@@ -2,7 +2,7 @@
 
 use super::{Engine, Product};
 use crate::fast::dispatch::Kernel;
-use crate::fast::vector::Vector;
+use crate::fast::vector::{Vector, multiply_add};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -195,7 +195,7 @@ unsafe fn chains<V: Vector, const C: usize>(out: &mut [f32], j: usize, terms: Te
                 let b = b.as_ptr().add(p as usize * b_row + j);
                 for (c, acc) in acc.iter_mut().enumerate() {
                     let valid = out.len().saturating_sub(c * V::LANES);
-                    *acc = x.mul_add(load_some(b.wrapping_add(c * V::LANES), valid), *acc);
+                    *acc = x.mul_add(load_first(b.wrapping_add(c * V::LANES), valid), *acc);
                 }
             }
         }
@@ -203,11 +203,7 @@ unsafe fn chains<V: Vector, const C: usize>(out: &mut [f32], j: usize, terms: Te
         for (acc, out) in acc.into_iter().zip(out.chunks_mut(V::LANES)) {
             let x = acc.add(V::splat(0.0));
             bad = bad.add(x.sub(x));
-            if out.len() == V::LANES {
-                x.store(out.as_mut_ptr());
-            } else {
-                x.store_part(out.as_mut_ptr(), out.len());
-            }
+            x.store_some(out);
         }
         bad
     }
@@ -218,24 +214,7 @@ unsafe fn chains<V: Vector, const C: usize>(out: &mut [f32], j: usize, terms: Te
 /// # Safety
 /// The numbers are readable and the CPU has `V`.
 #[inline(always)]
-unsafe fn load_some<V: Vector>(p: *const f32, valid: usize) -> V {
+unsafe fn load_first<V: Vector>(p: *const f32, valid: usize) -> V {
     // SAFETY: promised by the caller.
     unsafe { if valid >= V::LANES { V::load(p) } else { V::load_part(p, valid) } }
-}
-
-/// acc + x · the C registers at `p`, each rounded once.
-///
-/// # Safety
-/// They are readable and the CPU has `V`.
-#[inline(always)]
-pub(crate) unsafe fn multiply_add<V: Vector, const C: usize>(
-    x: V,
-    p: *const f32,
-    mut acc: [V; C],
-) -> [V; C] {
-    for (c, acc) in acc.iter_mut().enumerate() {
-        // SAFETY: promised by the caller.
-        unsafe { *acc = x.mul_add(V::load(p.add(c * V::LANES)), *acc) }
-    }
-    acc
 }

@@ -33,9 +33,6 @@ pub(crate) const fn full_rows<V: Vector>() -> usize {
 /// Registers across the full tile.
 pub(crate) const COLUMNS: usize = 2;
 
-/// Terms per slab: a panel of b of this height stays in the first-level cache.
-pub(crate) const SLAB: usize = 256;
-
 /// Computes `rows` ≤ [`full_rows`] by `columns` ≤ `COLUMNS` · `LANES` numbers. Returns a register
 /// that is zero where everything written to its lane was finite, and NaN elsewhere.
 ///

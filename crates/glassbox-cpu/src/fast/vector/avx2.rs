@@ -1,6 +1,7 @@
 //! Eight lanes in a 256-bit register: AVX2 with FMA (x86-64 since 2013).
 
-use super::{INVERSE, INVERSE_LOW, Vector};
+use super::Vector;
+use super::bytes::{INVERSE, INVERSE_LOW, look_up};
 use std::arch::x86_64::*;
 
 /// Eight lanes.
@@ -181,27 +182,17 @@ impl Vector for Avx2 {
     #[inline(always)]
     unsafe fn quad(pixels: &mut *const u8, places: [usize; 4]) -> [Self; 4] {
         // SAFETY: promised by the caller.
-        unsafe { super::look_up(*pixels, places) }
+        unsafe { look_up(*pixels, places) }
     }
     #[inline(always)]
     unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
         // SAFETY: the caller promises the instructions and 64 readable bytes.
-        unsafe { equal_bytes(p, byte) }
-    }
-}
-
-/// Which of 64 bytes at `p` are equal to `byte`.
-///
-/// # Safety
-/// The CPU has AVX2, and the bytes are readable.
-#[inline(always)]
-unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let half = |p: *const u8| {
-            let bytes = _mm256_loadu_si256(p.cast());
-            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8))) as u32
-        };
-        u64::from(half(p)) | u64::from(half(p.add(32))) << 32
+        unsafe {
+            let byte = _mm256_set1_epi8(byte as i8);
+            let lower = _mm256_cmpeq_epi8(_mm256_loadu_si256(p.cast()), byte);
+            let upper = _mm256_cmpeq_epi8(_mm256_loadu_si256(p.add(32).cast()), byte);
+            let (lower, upper) = (_mm256_movemask_epi8(lower), _mm256_movemask_epi8(upper));
+            u64::from(lower as u32) | u64::from(upper as u32) << 32
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Sixteen lanes in a 512-bit register: AVX-512F, with BW and VBMI2 for bytes.
 
-use super::{INVERSE, INVERSE_LOW, Vector};
+use super::Vector;
+use super::bytes::{INVERSE, INVERSE_LOW};
 use std::arch::x86_64::*;
 
 /// Sixteen lanes.

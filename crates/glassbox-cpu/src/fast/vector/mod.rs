@@ -12,15 +12,17 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod portable;
+mod registers;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+pub(crate) use bytes::SCALED;
 pub(crate) use portable::Portable;
-
-use crate::fast::samples::SCALED;
+pub(crate) use registers::{load, multiply_add, store};
 
 /// A register of `LANES` numbers of type `f32`.
 ///
@@ -164,76 +166,4 @@ pub(crate) trait Vector: Copy {
 
     /// Which of 64 bytes at `p` are equal to `byte`, the first in the lowest bit.
     unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64;
-}
-
-/// 1/255, and what it lacks: with both, a byte divided by 255 is rounded as a division rounds it.
-#[cfg(target_arch = "x86_64")]
-const INVERSE: f32 = 1.0 / 255.0;
-#[cfg(target_arch = "x86_64")]
-const INVERSE_LOW: f32 = (1.0 / 255.0 - INVERSE as f64) as f32;
-
-/// Four bytes at `p`, looked up: how registers get them that cannot compress.
-///
-/// # Safety
-/// The bytes exist, and the CPU has the instructions of `V`.
-#[inline(always)]
-unsafe fn look_up<V: Vector>(p: *const u8, places: [usize; 4]) -> [V; 4] {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let x = |place: usize| SCALED[usize::from(*p.add(place))];
-        [
-            V::splat(x(places[0])),
-            V::splat(x(places[1])),
-            V::splat(x(places[2])),
-            V::splat(x(places[3])),
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fast::dispatch::{Kernel, Simd};
-
-    /// All bytes as numbers, by both ways there are.
-    struct Bytes;
-
-    impl Kernel for Bytes {
-        type Output = [Vec<f32>; 2];
-
-        #[inline(always)]
-        unsafe fn run<V: Vector>(self) -> [Vec<f32>; 2] {
-            let bytes: Vec<u8> = (0..=255).collect();
-            let (mut loaded, mut taken) = (vec![0.0; 256], vec![0.0; 256]);
-            // SAFETY: what is read and written exists, and the CPU has `V`.
-            unsafe {
-                for start in (0..256).step_by(V::LANES) {
-                    V::load_bytes(bytes.as_ptr().add(start)).store(loaded.as_mut_ptr().add(start));
-                }
-                for start in (0..256).step_by(64) {
-                    let mut pixels = V::pixels(bytes.as_ptr().add(start), u64::MAX);
-                    for place in (0..64).step_by(4) {
-                        let places = [place, place + 1, place + 2, place + 3];
-                        for (q, x) in V::quad(&mut pixels, places).into_iter().enumerate() {
-                            let mut lanes = [0.0; 16];
-                            x.store(lanes.as_mut_ptr());
-                            assert!(lanes[..V::LANES].iter().all(|lane| *lane == lanes[0]));
-                            taken[start + place + q] = lanes[0];
-                        }
-                    }
-                }
-            }
-            [loaded, taken]
-        }
-    }
-
-    #[test]
-    fn bytes_are_divided_as_a_division_rounds() {
-        let expected: Vec<f32> = (0..=255).map(|byte| byte as f32 / 255.0).collect();
-        for simd in Simd::available().into_iter().chain([Simd::portable_wide()]) {
-            let [loaded, taken] = simd.run(Bytes);
-            assert_eq!(loaded, expected, "{simd}");
-            assert_eq!(taken, expected, "{simd}");
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! the program was built for the oldest one, `f32::mul_add` is a function call: right, and slow.
 
 use super::Vector;
+use super::bytes::look_up;
 
 /// `N` lanes: eight in use, and sixteen so that tests can try what is written for AVX-512 anywhere.
 #[derive(Clone, Copy)]
@@ -141,7 +142,7 @@ impl<const N: usize> Vector for Portable<N> {
     #[inline(always)]
     unsafe fn quad(pixels: &mut *const u8, places: [usize; 4]) -> [Self; 4] {
         // SAFETY: promised by the caller.
-        unsafe { super::look_up(*pixels, places) }
+        unsafe { look_up(*pixels, places) }
     }
     #[inline(always)]
     unsafe fn equal_bytes(p: *const u8, byte: u8) -> u64 {

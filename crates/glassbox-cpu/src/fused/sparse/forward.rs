@@ -1,9 +1,8 @@
 //! The forward pass of a panel.
 
-use super::{Panel, load, next_places, store};
+use super::{Panel, next_places};
 use crate::fast::dispatch::Kernel;
-use crate::fast::matmul::sparse::multiply_add;
-use crate::fast::vector::Vector;
+use crate::fast::vector::{Vector, load, multiply_add, store};
 use crate::fused::activate::{Activate, activate};
 use crate::fused::inputs::{Batch, QUAD, Source, WORD, Words};
 use crate::fused::share;

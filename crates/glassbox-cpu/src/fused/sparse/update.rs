@@ -1,10 +1,9 @@
 //! The gradient of a panel, and what it changes.
 
-use super::{Panel, load, next_places, store};
+use super::{Panel, next_places};
 use crate::fast::each::Elementwise;
 use crate::fast::pool::Parts;
-use crate::fast::samples::SCALED;
-use crate::fast::vector::Vector;
+use crate::fast::vector::{SCALED, Vector, load, store};
 use crate::fused::inputs::{Batch, QUAD, WORD};
 use crate::fused::rule::{Change, change_register};
 use crate::reference::matmul::chain;
