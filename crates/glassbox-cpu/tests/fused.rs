@@ -383,11 +383,15 @@ fn gradients_that_overflow_or_vanish() {
         data.pixels.iter_mut().for_each(|pixel| *pixel = (*pixel).min(100));
         let mut network = Network::new(70, &[(20, RELU), (12, RELU), (10, None)], 0);
         network.biases[0][0][..10].fill(-1e3);
-        network.weights[1][0].fill(0.0);
+        // Images of odd classes overflow, in all units of the first layer but those that never fire.
+        network.weights[1][0].fill(1e-30);
         network.biases[1][0].fill(1e-30);
         let signs = (0..120).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 });
         network.weights[2][0] = signs.collect();
         check(&network, &data, &rules(0, 0.0, steps), Reduction::Sum, "overflow");
+        network.step(&data, &data.order[..batch], rules(0, 0.0, 1)[0], Reduction::Sum);
+        let overflowed = network.weights[0][0].iter().filter(|w| !w.is_finite()).count();
+        assert!((1..=70 * 10).contains(&overflowed), "{overflowed} of {count} by {batch}");
 
         let mut network = Network::new(70, &[(20, RELU), (10, None)], 0);
         network.weights[0][0].fill(-0.0);
