@@ -59,7 +59,8 @@ pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Re
 /// network and device, which also skips the zeros.
 ///
 /// # Errors
-/// If `pixels` are not whole images of the network's inputs, or `out` is not as wide as its outputs.
+/// If `pixels` are not whole images of the network's inputs, or `out` is not as wide as its outputs or
+/// not in f32.
 pub fn infer(
     network: &mut Network,
     device: &Device,
@@ -67,12 +68,16 @@ pub fn infer(
     out: &mut Tensor,
 ) -> Result<()> {
     let (width, o) = (network.input_width(), network.output_width());
-    if !pixels.len().is_multiple_of(width) || out.matrix("infer")?[1] != o || out.is_f64() {
-        return Err(Error::Shape {
-            op: "infer",
-            shapes: vec![vec![pixels.len()], out.shape().to_vec(), vec![width, o]],
-            hint: "the pixels are (b,i) and the outputs (b,o), in f32, for a network (i,o)",
-        });
+    let shapes = || vec![vec![pixels.len()], out.shape().to_vec(), vec![width, o]];
+    let wrong = |hint| Err(Error::Shape { op: "infer", shapes: shapes(), hint });
+    if !pixels.len().is_multiple_of(width) {
+        return wrong("pixels (b·i) for a network (i,o) come as whole images");
+    }
+    if out.matrix("infer")?[1] != o {
+        return wrong("outputs (b,o) are as wide as those of the network (i,o)");
+    }
+    if out.is_f64() {
+        return wrong("outputs are computed in f32, the element type of the network");
     }
     out.set_rows(pixels.len() / width);
     if plan::infer(network, device, pixels, out) {

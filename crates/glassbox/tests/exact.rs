@@ -175,7 +175,11 @@ fn inference_from_bytes_gives_the_numbers_of_forward() {
         assert!(error.to_string().contains("50"), "{error}");
         let mut narrow = Tensor::zeros(&[0, 2]);
         let pixels = vec![1; width];
-        assert!(infer(&mut network, &Device::Reference, &pixels, &mut narrow).is_err());
+        let error = infer(&mut network, &Device::Reference, &pixels, &mut narrow).unwrap_err();
+        assert!(error.to_string().contains("as wide"), "{error}");
+        let mut wide = Tensor::zeros(&[0, network.output_width()]).to_f64();
+        let error = infer(&mut network, &Device::Reference, &pixels, &mut wide).unwrap_err();
+        assert!(error.to_string().contains("f32"), "{error}");
     }
 }
 
