@@ -61,6 +61,7 @@ void say(const std::string& text) {
 namespace {
 void destroy_primary() {
     primary.reset();
+    sim::memory::release_all();
     sim::release_stacks();
 }
 
