@@ -4,25 +4,16 @@
 
 mod common;
 
-use std::env;
-use std::process::Command;
-
 use common::Argument::{Memory, Size, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS};
+use common::{Argument, Driver, MODES, SUCCESS, run_alone};
 use glassbox_cuda_sim::Mode;
 
-/// What the driver says of this order is read once in a process, so each order has one of its own.
+/// The order is read once in a process, so each has one of its own.
 #[test]
 fn in_any_order_of_threads() {
     for order in ["forward", "backward", "shuffled:1", "shuffled:2"] {
-        let program = env::current_exe().expect("a program");
-        let arguments = ["all_kernels", "--exact", "--nocapture", "--include-ignored"];
-        let output =
-            Command::new(program).args(arguments).env("GLASSBOX_SIM_ORDER", order).output();
-        let output = output.expect("the program starts");
-        let text =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && text.contains("1 passed"), "{order}:\n{text}");
+        let (is_good, text) = run_alone("all_kernels", &[("GLASSBOX_SIM_ORDER", order)]);
+        assert!(is_good, "{order}:\n{text}");
     }
 }
 

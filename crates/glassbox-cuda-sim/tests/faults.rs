@@ -7,10 +7,9 @@
 mod common;
 
 use std::env;
-use std::process::{Command, Output};
 
 use common::Argument::{Memory, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS};
+use common::{Argument, Driver, MODES, SUCCESS, run_alone};
 use glassbox_cuda_sim::Mode;
 
 const ILLEGAL_ADDRESS: i32 = 700;
@@ -103,17 +102,10 @@ fn line_of(kernel: &str) -> String {
     panic!("no line says {kernel}");
 }
 
-fn run_alone(kernel: &str, mode: Mode, order: &str) -> Output {
-    let program = env::current_exe().expect("a program");
-    let mut command = Command::new(program);
-    command.args(["one_fault", "--exact", "--nocapture", "--include-ignored"]);
-    command.env("GLASSBOX_SIM_ORDER", order).env("KERNEL", kernel).env("MODE", mode.name());
-    command.output().expect("the program starts")
-}
-
 fn expect_caught(fault: &Fault, mode: Mode, order: &str) {
-    let output = run_alone(fault.kernel, mode, order);
-    let text = String::from_utf8_lossy(&output.stderr);
+    let environment =
+        [("GLASSBOX_SIM_ORDER", order), ("KERNEL", fault.kernel), ("MODE", mode.name())];
+    let (_, text) = run_alone("one_fault", &environment);
     let says = fault.says.split('|').any(|says| text.contains(says));
     let expected = format!("result {}", fault.result);
     let is_caught = says && text.contains(&line_of(fault.kernel)) && text.contains(&expected);

@@ -4,7 +4,8 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
 use glassbox_cuda_sim::{Mode, compile_library};
@@ -41,8 +42,10 @@ pub fn library(mode: Mode) -> PathBuf {
     compile_library(&kernels, mode, &folder).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A loaded library. While a test has one, other tests of the process wait: they would share its context.
 pub struct Driver {
     library: Library,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// Device memory.
@@ -69,9 +72,12 @@ impl Driver {
     }
 
     pub fn load_file(file: &Path) -> Driver {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the library is ours, and its initialisers only fill its list of kernels.
         let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
-        Driver { library: library.unwrap_or_else(|error| panic!("{}: {error}", file.display())) }
+        let library = library.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Driver { library, _turn: turn }
     }
 
     /// The same, with a context that is current.
@@ -140,6 +146,12 @@ impl Driver {
         }
     }
 
+    /// Whether the library has a function of this name.
+    pub fn has(&self, name: &str) -> bool {
+        // SAFETY: the function is looked up and not called.
+        unsafe { self.library.get::<extern "C" fn()>(name).is_ok() }
+    }
+
     pub fn allocate(&self, bytes: usize) -> Memory {
         Memory { address: self.make("cuMemAlloc_v2", &[bytes]), bytes }
     }
@@ -200,6 +212,15 @@ impl Driver {
     }
 }
 
+/// The next test begins with a context of its own.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.has("cuDevicePrimaryCtxRelease_v2") {
+            self.call("cuDevicePrimaryCtxRelease_v2", &[0]);
+        }
+    }
+}
+
 impl Argument {
     /// Its declaration in PTX, up to its name.
     fn ptx(&self) -> String {
@@ -231,6 +252,17 @@ pub fn ptx(name: &str, parameters: &[impl AsRef<str>]) -> String {
         "//\n.version 8.0\n.target sm_75\n.address_size 64\n\n\
          .visible .entry {name}(\n{parameters}\n)\n{{\n\tret;\n}}\n"
     )
+}
+
+/// Runs one test of this program in a process of its own, and returns what it printed.
+pub fn run_alone(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env::current_exe().expect("a program"));
+    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
+    let output = command.envs(environment.iter().copied()).output().expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let is_run = text.contains("1 passed") || text.contains("1 failed");
+    assert!(is_run, "there is no test {test}\n{text}");
+    (output.status.success(), text.into_owned())
 }
 
 /// Where a value is, as a word.

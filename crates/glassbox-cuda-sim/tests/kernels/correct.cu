@@ -167,3 +167,5 @@ extern "C" __global__ void look_up(float* __restrict__ out, Range range) {
     for (unsigned i = 0; i < 4; ++i) own[(i + threadIdx.x) % 4] = TABLE[i];
     if (threadIdx.x >= range.begin && threadIdx.x < range.end) out[threadIdx.x] = range.factor * own[0];
 }
+
+extern "C" __global__ void increment(unsigned* place, unsigned by) { *place += by; }
