@@ -1,0 +1,1 @@
+//! The operations: kernels and their launchers, a family a file.
