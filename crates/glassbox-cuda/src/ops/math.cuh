@@ -6,18 +6,18 @@
 
 namespace math {
 
-const float LOG2_E = 1.44269504f;
-const float LN_2 = 0.693147182f;
-const float LN_2_LOW = -1.9046542e-9f;
-const float ROUND = 12582912.0f;
-const unsigned ROUND_BITS = 0x4b400000u;
-const float EXP_MIN = -104.0f;
-const float EXP_MAX = 89.0f;
-const float TANH_MAX = 9.02f;
-const unsigned TWO_THIRDS_BITS = 0x3f2aaaabu;
-const unsigned EXPONENT = 0xff800000u;
-const float TWO_23 = 8388608.0f;
-const float SMALLEST_NORMAL = 1.17549435e-38f;
+constexpr float LOG2_E = 1.44269504f;
+constexpr float LN_2 = 0.693147182f;
+constexpr float LN_2_LOW = -1.9046542e-9f;
+constexpr float ROUND = 12582912.0f;
+constexpr unsigned ROUND_BITS = 0x4b400000u;
+constexpr float EXP_MIN = -104.0f;
+constexpr float EXP_MAX = 89.0f;
+constexpr float TANH_MAX = 9.02f;
+constexpr unsigned TWO_THIRDS_BITS = 0x3f2aaaabu;
+constexpr unsigned EXPONENT = 0xff800000u;
+constexpr float TWO_23 = 8388608.0f;
+constexpr float SMALLEST_NORMAL = 1.17549435e-38f;
 
 // eˣ = s0 · s1 · (1 + q + q_low)
 struct Power {
