@@ -17,6 +17,7 @@ mod engine;
 mod launch;
 pub mod ops;
 mod pool;
+pub mod train;
 
 pub use buffer::Buffer;
 pub use driver::{
