@@ -14,6 +14,7 @@
 mod buffer;
 mod driver;
 mod engine;
+mod infer;
 mod launch;
 pub mod ops;
 mod pool;
@@ -24,4 +25,5 @@ pub use driver::{
     Context, Element, Error, Event, Graph, Pinned, Result, SYMBOLS, Stream, device_count, version,
 };
 pub use engine::Engine;
+pub use infer::infer;
 pub use launch::{Argument, Image, Launch};

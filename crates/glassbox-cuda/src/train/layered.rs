@@ -85,7 +85,7 @@ impl Between {
                 ops::add_bias(engine, y, &bias.arrays[0], [b, o])
             }
             Part::Activation(kind) => ops::activation(engine, kind, y, x),
-            Part::Dropout { p } => dropout(room, y, x, p, index),
+            Part::Dropout { p } => dropout(room, y, x, false, p, index),
             Part::Softmax => ops::softmax(engine, y, x, [b, o]),
             Part::LogSoftmax => ops::log_softmax(engine, y, x, [b, o]),
         }
@@ -111,7 +111,7 @@ impl Between {
                 ops::matmul_bt(engine, dx, dy, &weight.arrays[0], [b, o, i])
             }
             Part::Activation(kind) => ops::activation_backward(engine, kind, dx, dy, x, y),
-            Part::Dropout { p } => dropout(room, dx, dy, p, index),
+            Part::Dropout { p } => dropout(room, dx, dy, true, p, index),
             Part::Softmax => ops::softmax_backward(engine, dx, dy, y, [b, o]),
             Part::LogSoftmax => ops::log_softmax_backward(engine, dx, dy, y, [b, o]),
         }
@@ -152,12 +152,14 @@ fn dropout(
     room: &Room,
     out: &mut Buffer<f32>,
     x: &Buffer<f32>,
+    is_backward: bool,
     p: f32,
     index: usize,
 ) -> Result<()> {
     let ([k0, k1], n) = (room.key, x.len());
     let launch = room.engine.launch(&IMAGE, "step_dropout")?.elements(n);
-    let launch = launch.arg(out).arg(x).arg(&room.state).arg(p).arg(k0).arg(k1);
+    let launch = launch.arg(out).arg(x).arg(&room.state).arg(u32::from(is_backward));
+    let launch = launch.arg(p).arg(k0).arg(k1);
     // SAFETY: both (n).
     unsafe { launch.arg(index as u32).arg(DROPOUT).arg(n as u64).run() }
 }

@@ -25,8 +25,8 @@ struct State {
     unsigned step_of_update;
     // 1 after a step whose loss was not finite: nothing changes any more. Two of them for the same reason.
     unsigned stops, stopped;
-    // Word 1 of the counter of dropout's streams in the first step.
-    unsigned first_word;
+    // The first step of the run, counted over the whole training: dropout depends on it.
+    unsigned first_step;
 };
 
 // What a step saw.

@@ -14,11 +14,14 @@ extern "C" __global__ void step_inputs(float* __restrict__ x, unsigned* __restri
     for (u64 row = first_element(); row < b; row += element_step()) labels[row] = all_labels[rows[row]];
 }
 
-// out = x / (1 − p) where the stream of this step and layer keeps the element, 0 elsewhere; on dy it gives dx.
+// out = x / (1 − p) where the stream of this step and layer keeps the element, 0 elsewhere; on dy it gives dx. Between the
+// two the state has gone on to the next step.
 extern "C" __global__ void step_dropout(float* __restrict__ out, const float* __restrict__ x, const State* __restrict__ state,
-                                        float p, unsigned k0, unsigned k1, unsigned layer, unsigned purpose, u64 n) {
+                                        unsigned is_backward, float p, unsigned k0, unsigned k1, unsigned layer,
+                                        unsigned purpose, u64 n) {
     // The words of the counter are (layer, step of the run) for dropout, see glassbox/src/layers/dropout.rs.
-    Stream stream = {k0, k1, layer, state->first_word + state->step, purpose};
+    unsigned step = is_backward ? state->step_of_update : state->step;
+    Stream stream = {k0, k1, layer, state->first_step + step, purpose};
     float scale = 1.0f / (1.0f - p);
     for (u64 e = first_element(); e < n; e += element_step()) out[e] = uniform(stream, e) < p ? 0.0f : x[e] * scale;
 }
