@@ -89,7 +89,11 @@ fn gpus() -> Vec<String> {
                 Err(error) => error.to_string(),
             };
             let name = context.name();
-            format!("cuda:{ordinal}, {name}, compute capability {major}.{minor}, {memory}")
+            let state = match context.pci_bus_id() {
+                Ok(place) => glassbox::Telemetry::new(&place).read().to_string(),
+                Err(error) => error.to_string(),
+            };
+            format!("cuda:{ordinal}, {name}, compute capability {major}.{minor}, {memory}; {state}")
         }
         Err(error) => format!("cuda:{ordinal}, {error} (hint: {})", error.hint()),
     };

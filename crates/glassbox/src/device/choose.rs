@@ -3,6 +3,7 @@
 use super::Cuda;
 use super::Device;
 use crate::error::{Error, Result};
+use crate::telemetry::Telemetry;
 use glassbox_cpu::fast::{Engine, Simd};
 use std::env::VarError;
 use std::fmt;
@@ -84,6 +85,14 @@ impl Device {
             });
         }
         Ok(Device::Cpu(Arc::new(Engine::new(simd, threads))))
+    }
+
+    /// Who can tell how the GPU is doing, if this is one.
+    pub fn telemetry(&self) -> Result<Option<Telemetry>> {
+        match self {
+            Device::Cuda(gpu) => Ok(Some(Telemetry::new(&gpu.engine.context().pci_bus_id()?))),
+            _ => Ok(None),
+        }
     }
 
     /// `reference`, `cpu` or `cuda`.
