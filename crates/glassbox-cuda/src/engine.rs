@@ -19,7 +19,7 @@ pub(crate) struct Shared {
 
 /// One GPU. Everything is queued in one stream and done in order; reading a buffer waits for it.
 pub struct Engine {
-    modules: Mutex<HashMap<&'static str, Arc<Module>>>,
+    modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
     shared: Arc<Shared>,
 }
 
@@ -34,9 +34,22 @@ impl Engine {
             let (name, capability) = (context.name().to_string(), context.capability());
             return Err(crate::Error::NoKernel { name, capability });
         }
+        Engine::with(context, Arc::default())
+    }
+
+    /// Another engine on the same device, with a stream and a pool of its own: what one queues does not wait for the
+    /// other, and one can be recorded while the other works. The kernels loaded are the same.
+    pub fn beside(&self) -> Result<Engine> {
+        Engine::with(self.shared.context.clone(), self.modules.clone())
+    }
+
+    fn with(
+        context: Arc<Context>,
+        modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
+    ) -> Result<Engine> {
         let stream = Arc::new(Stream::new(context.clone())?);
         let pool = Pool::new(context.clone(), stream.clone());
-        Ok(Engine { modules: Mutex::default(), shared: Arc::new(Shared { stream, pool, context }) })
+        Ok(Engine { modules, shared: Arc::new(Shared { stream, pool, context }) })
     }
 
     /// The device.
@@ -83,8 +96,9 @@ impl Engine {
         Event::record(&self.shared.stream)
     }
 
-    /// Records what `queue` queues instead of doing it. Kernels must have been loaded before, and buffers
-    /// that it makes would be gone when the graph runs.
+    /// Records what `queue` queues instead of doing it. Kernels must have been loaded before, buffers that it makes
+    /// would be gone when the graph runs, and no one else may use the engine meanwhile: see
+    /// [`beside`](Engine::beside).
     pub fn capture(&self, queue: impl FnOnce() -> Result<()>) -> Result<Graph> {
         self.shared.stream.capture(queue)
     }

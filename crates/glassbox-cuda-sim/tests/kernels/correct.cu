@@ -1,6 +1,6 @@
 // Kernels with nothing wrong about them, for the tests of the simulator.
 
-extern "C" __global__ void add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ out, size_t count) {
+extern "C" __global__ void sim_add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ out, size_t count) {
     for (size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x; i < count; i += (size_t)gridDim.x * blockDim.x)
         out[i] = a[i] + b[i];
 }

@@ -4,7 +4,7 @@
 //
 // Between them lies what every block has to wait for. The weights of a layer are read by one kernel and changed by the
 // next but one, so nothing is read while it changes.
-#include "loss.cuh"
+#include "row_loss.cuh"
 
 // Inputs that are looked at in one go.
 constexpr unsigned SEGMENT = 1024;

@@ -75,7 +75,7 @@ impl Between {
 
     /// y = part(x)
     fn forward(&mut self, room: &Room, b: usize, index: usize) -> Result<()> {
-        let (engine, [i, o]) = (&*room.engine, room.widths(index));
+        let (engine, [i, o]) = (&room.engine, room.widths(index));
         let (before, after) = self.values.split_at_mut(index + 1);
         let (x, y) = (&before[index], &mut after[0]);
         match room.parts[index] {
@@ -93,7 +93,7 @@ impl Between {
 
     /// dx from dy, and the gradients of the parameters.
     fn backward(&mut self, room: &Room, b: usize, index: usize) -> Result<()> {
-        let (engine, [i, o]) = (&*room.engine, room.widths(index));
+        let (engine, [i, o]) = (&room.engine, room.widths(index));
         let (x, y) = (&self.values[index], &self.values[index + 1]);
         let (before, after) = self.gradients.split_at_mut(index);
         let (dx, dy) = (before.last_mut(), &after[0]);

@@ -25,7 +25,7 @@ impl Parameter {
 
 /// What the kernels of a step use beside weights and activations.
 pub(super) struct Room {
-    pub engine: Arc<Engine>,
+    pub engine: Engine,
     pub data: Arc<Data>,
     pub parts: Vec<Part>,
     /// Weight and bias of each dense layer.
@@ -89,7 +89,7 @@ impl Session {
     /// # Panics
     /// If the parts are not a classifier of the data, or have no parameter.
     pub fn new(
-        engine: &Arc<Engine>,
+        engine: &Engine,
         data: &Arc<Data>,
         parts: &[Part],
         memories: usize,
@@ -98,6 +98,8 @@ impl Session {
         seed: u64,
     ) -> Result<Session> {
         assert!(batch > 0 && !data.is_empty(), "a step of no images");
+        // Its own, because steps are recorded.
+        let engine = engine.beside()?;
         let batch = batch.min(data.len());
         let steps = data.len().div_ceil(batch);
         let (mut parameters, mut inputs) = (Vec::new(), data.inputs);
@@ -113,7 +115,6 @@ impl Session {
         }
         assert!(!parameters.is_empty() && inputs >= data.classes, "the parts of a classifier");
         let room = Room {
-            engine: engine.clone(),
             data: data.clone(),
             parts: parts.to_vec(),
             parameters,
@@ -124,9 +125,10 @@ impl Session {
             rules: engine.buffer(steps * RULE_WORDS)?,
             state: engine.zeros(STATE_WORDS)?,
             outcomes: engine.zeros(2 * steps)?,
+            engine,
         };
         let way = super::way(parts);
-        let seen = engine.pinned(2 * steps)?;
+        let seen = room.engine.pinned(2 * steps)?;
         Ok(Session { way, recorded: HashMap::new(), room, seen })
     }
 

@@ -1,5 +1,5 @@
 // A training step, operation by operation: the parts that ops has not, because they depend on the step.
-#include "loss.cuh"
+#include "row_loss.cuh"
 #include "philox.cuh"
 #include "state.cuh"
 
