@@ -12,7 +12,10 @@ use compile::{Compiler, Mode};
 fn main() {
     if let Err(message) = build() {
         println!("cargo::error={}", message.lines().next().unwrap_or_default());
-        eprintln!("{message}");
+        #[expect(clippy::print_stderr)] // it is how a build script speaks
+        {
+            eprintln!("{message}");
+        }
         process::exit(1);
     }
 }
