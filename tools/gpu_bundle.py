@@ -12,30 +12,10 @@ import shutil
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import ROOT, cargo, executables
+
 MOST_BYTES = 60 << 20
 MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-
-
-def cargo(*arguments):
-    """What cargo tells of what it built: an object a line."""
-    command = ["cargo", *arguments, "--release", "--message-format=json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed")
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def executables(messages, kind):
-    """{name: file} of the programs of a kind, among what cargo built."""
-    found = {}
-    for message in messages:
-        if message.get("executable"):
-            is_test, target = message["profile"]["test"], message["target"]
-            of = "test" if is_test else target["kind"][0]
-            if of == kind:
-                found["unit" if target["kind"][0] == "lib" else target["name"]] = message["executable"]
-    return found
 
 
 def copy_programs(files, folder):
