@@ -82,6 +82,7 @@ pub use tensor::Tensor;
 pub use trainer::Trainer;
 
 pub use glassbox_cpu as cpu;
+pub use glassbox_cuda as cuda;
 
 // The README's Rust is compiled and run with the other doc tests.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+pub(super) static IMAGE: Image =
     Image { name: "elementwise", ptx: include_str!("../../ptx/elementwise.ptx"), capability: 75 };
 
 /// The side of a tile of `transpose`.
@@ -29,32 +29,17 @@ pub fn copy(_: &Engine, out: &mut Buffer<f32>, x: &Buffer<f32>) -> Result<()> {
 }
 
 /// out = a + b
-pub fn add(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn add(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("add", engine, out, a, b)
 }
 
 /// out = a − b
-pub fn sub(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn sub(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("sub", engine, out, a, b)
 }
 
 /// out = a · b, element by element
-pub fn mul(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn mul(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("mul", engine, out, a, b)
 }
 
