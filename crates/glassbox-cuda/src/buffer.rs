@@ -42,6 +42,15 @@ impl<T: Element> Buffer<T> {
     /// If there are not exactly as many.
     pub fn write(&mut self, from: &[T]) -> Result<()> {
         assert_eq!(from.len(), self.len, "a buffer is written as a whole");
+        self.write_first(from)
+    }
+
+    /// Copies numbers of the host into the first places here.
+    ///
+    /// # Panics
+    /// If there are more of them than places.
+    pub fn write_first(&mut self, from: &[T]) -> Result<()> {
+        assert!(from.len() <= self.len, "{} numbers for {} places", from.len(), self.len);
         if from.is_empty() {
             return Ok(());
         }

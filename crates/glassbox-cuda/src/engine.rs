@@ -100,6 +100,15 @@ impl Engine {
         Ok(Launch::new(&self.shared.stream, kernel, function))
     }
 
+    /// Loads every kernel of the operations and of training steps, so that none has to be loaded while a graph is
+    /// recorded, which the driver does not allow.
+    pub(crate) fn load_all(&self) -> Result<()> {
+        crate::ops::IMAGES.iter().chain(&crate::train::IMAGES).try_for_each(|image| {
+            self.module(image)?;
+            Ok(())
+        })
+    }
+
     fn module(&self, image: &'static Image) -> Result<Arc<Module>> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(module) = modules.get(image.name) {

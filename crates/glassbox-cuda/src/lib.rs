@@ -14,13 +14,16 @@
 mod buffer;
 mod driver;
 mod engine;
+mod infer;
 mod launch;
 pub mod ops;
 mod pool;
+pub mod train;
 
 pub use buffer::Buffer;
 pub use driver::{
     Context, Element, Error, Event, Graph, Pinned, Result, SYMBOLS, Stream, device_count, version,
 };
 pub use engine::Engine;
+pub use infer::infer;
 pub use launch::{Argument, Image, Launch};

@@ -86,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul(float* __restrict__ out
                                                          const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     small_tile({out, a, b, m, k, n, k, 1, n, 1});
 }
-extern "C" __global__ void __launch_bounds__(256) matmul_large(float* __restrict__ out, const float* __restrict__ a,
+extern "C" __global__ void __launch_bounds__(256, 2) matmul_large(float* __restrict__ out, const float* __restrict__ a,
                                                                const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     large_tile({out, a, b, m, k, n, k, 1, n, 1});
 }
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_at(float* __restrict__ 
                                                             const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     small_tile({out, a, b, m, k, n, 1, m, n, 1});
 }
-extern "C" __global__ void __launch_bounds__(256) matmul_at_large(float* __restrict__ out, const float* __restrict__ a,
+extern "C" __global__ void __launch_bounds__(256, 2) matmul_at_large(float* __restrict__ out, const float* __restrict__ a,
                                                                   const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     large_tile({out, a, b, m, k, n, 1, m, n, 1});
 }
@@ -106,7 +106,7 @@ extern "C" __global__ void __launch_bounds__(256) matmul_bt(float* __restrict__ 
                                                             const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     small_tile({out, a, b, m, k, n, k, 1, 1, k});
 }
-extern "C" __global__ void __launch_bounds__(256) matmul_bt_large(float* __restrict__ out, const float* __restrict__ a,
+extern "C" __global__ void __launch_bounds__(256, 2) matmul_bt_large(float* __restrict__ out, const float* __restrict__ a,
                                                                   const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
     large_tile({out, a, b, m, k, n, k, 1, 1, k});
 }

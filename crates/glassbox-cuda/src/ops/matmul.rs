@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+pub(super) static IMAGE: Image =
     Image { name: "matmul", ptx: include_str!("../../ptx/matmul.ptx"), capability: 75 };
 
 /// Threads a block, of both sizes of tile.

@@ -13,7 +13,8 @@ __device__ __forceinline__ float row_maximum(const float* x, unsigned o) {
     for (unsigned j = threadIdx.x; j < o; j += blockDim.x) max = max < x[j] ? x[j] : max;
     largest[threadIdx.x] = max;
     __syncthreads();
-    for (unsigned t = 0; t < blockDim.x; ++t) max = max < largest[t] ? largest[t] : max;
+    unsigned holders = blockDim.x < o ? blockDim.x : o;
+    for (unsigned t = 0; t < holders; ++t) max = max < largest[t] ? largest[t] : max;
     __syncthreads();
     return max;
 }
