@@ -5,7 +5,7 @@
 // reads. Two barriers a step are the price: nobody may multiply before all have copied, and nobody may overwrite the
 // tiles before all have multiplied.
 // Bound by: shared memory. Each multiply-add still needs two loads, only from nearer by.
-#include "rungs.cuh"
+#include "ladder.cuh"
 
 constexpr unsigned TILE = 16;
 

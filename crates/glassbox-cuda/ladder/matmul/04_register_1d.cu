@@ -1,10 +1,10 @@
 // Rung 4, a tile in registers, in one dimension: a thread holds 8 elements of a column instead of one.
 //
-// Should gain: it loads a number of `b` into a register and uses it 8 times. So 8 multiply-adds need 9 loads from shared
-// memory instead of 16. The 8 chains do not wait for each other, so the latency of one is hidden behind the others. And
-// the tile of the block is larger, 64×64, so a number from memory is used 64 times.
-// Bound by: shared memory still, with about one load a multiply-add.
-#include "rungs.cuh"
+// Should gain: it loads a number of `b` into a register and uses it 8 times, so 8 multiply-adds need 9 numbers from
+// shared memory instead of 16. The 8 chains do not wait for each other, so the latency of one is hidden behind the
+// others. And the tile of the block is larger, 64×64, so a number from memory is used 64 times.
+// Bound by: shared memory still, with about one number a multiply-add.
+#include "ladder.cuh"
 
 constexpr unsigned TILE = 64;   // rows and columns of the output
 constexpr unsigned DEPTH = 8;   // numbers along k
