@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which of our crates each crate may depend on. A new arrow is the most serious kind of change.
-const ARROWS: &[(&str, &[&str])] =
-    &[("glassbox-cpu", &[]), ("glassbox", &["glassbox-cpu"]), ("glassbox-cli", &["glassbox"])];
+const ARROWS: &[(&str, &[&str])] = &[
+    ("glassbox-cpu", &[]),
+    ("glassbox-cuda-sim", &[]),
+    ("glassbox", &["glassbox-cpu"]),
+    ("glassbox-cli", &["glassbox"]),
+];
 
 /// Crates with no dependency at all, tests aside.
 const ALONE: &[&str] = &["glassbox-cpu"];
@@ -32,6 +36,8 @@ const FAST: [&str; 2] = ["crates/glassbox-cpu/src/fast/", "crates/glassbox-cpu/s
 const UNSAFE: &[(&str, &str)] = &[
     ("bench/rust/ours/limits.rs", "a measurement of the multiply-add instruction itself"),
     ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
+    ("crates/glassbox-cuda-sim/src/lib.rs", "loading a library runs its initialisers"),
+    ("crates/glassbox-cuda-sim/tests/common/mod.rs", "functions of a driver, called by name"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/no_allocation.rs", "an allocator that counts what inference asks for"),

@@ -1,0 +1,102 @@
+// The rules for races, and the clock that they rest on.
+#include "cells.h"
+
+#include "../scheduler.h"
+
+#include <string.h>
+
+namespace sim::checker {
+namespace {
+uint32_t block_bits;       // the running block * 1024
+uint32_t now, last_barrier;
+
+// known[a][b]: what lane b did before this time, lane a may rely on.
+struct WarpClocks {
+    bool is_used;
+    uint32_t known[32][32];
+};
+WarpClocks warps[32];
+
+bool is_before_me(const Accesses& other, bool many_warps, bool many_blocks) {
+    if (other.who == NOBODY) return true;
+    uint32_t me = block_bits + current->number;
+    if (other.who == me && (other.lanes & (other.lanes - 1)) == 0 && !many_warps && !many_blocks) return true;
+    if (many_blocks || other.who >> 10 != me >> 10) return false;
+    if (other.time < last_barrier) return true;
+    if (many_warps || other.who >> 5 != me >> 5) return false;
+    const uint32_t* known = warps[current->warp].known[current->lane];
+    for (uint32_t lanes = other.lanes & ~(1u << current->lane); lanes != 0; lanes &= lanes - 1)
+        if (known[__builtin_ctz(lanes)] <= other.time) return false;
+    return true;
+}
+
+// Adds me to those that did the same, and forgets those that came before me for sure.
+void note(Accesses& others, bool& many_warps, bool& many_blocks, uint32_t code) {
+    uint32_t me = block_bits + current->number, lanes = 1u << current->lane;
+    if (others.who != NOBODY) {
+        bool same_block = others.who >> 10 == me >> 10;
+        if (!same_block) {
+            many_blocks = true;
+        } else if (others.time < last_barrier) {
+            many_warps = false;
+        } else if (others.who >> 5 != me >> 5) {
+            many_warps = true;
+        } else if (!many_warps) {
+            const uint32_t* known = warps[current->warp].known[current->lane];
+            for (uint32_t left = others.lanes & ~lanes; left != 0; left &= left - 1)
+                if (known[__builtin_ctz(left)] <= others.time) lanes |= left & -left;
+        }
+    }
+    others = {me, now, lanes, code};
+}
+}  // namespace
+
+const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code) {
+    if (cell.stamp != stamp) {
+        cell = {};
+        cell.stamp = stamp;
+        cell.writes.who = cell.reads.who = NOBODY;
+    }
+    bool both_atomic = kind == ATOMIC && cell.writes_are_atomic;
+    if (!both_atomic && !is_before_me(cell.writes, cell.many_writing_warps, cell.many_writing_blocks))
+        return &cell.writes;
+    if (kind == READ) {
+        note(cell.reads, cell.many_reading_warps, cell.many_reading_blocks, code);
+        return nullptr;
+    }
+    if (!is_before_me(cell.reads, cell.many_reading_warps, cell.many_reading_blocks)) return &cell.reads;
+    if (!both_atomic) {
+        cell.writes.who = NOBODY;
+        cell.many_writing_warps = cell.many_writing_blocks = false;
+    }
+    cell.writes_are_atomic = kind == ATOMIC;
+    note(cell.writes, cell.many_writing_warps, cell.many_writing_blocks, code);
+    return nullptr;
+}
+
+void clocks_at_block(unsigned long long block) {
+    block_bits = static_cast<uint32_t>(block << 10);
+    now = last_barrier = 1;
+    for (WarpClocks& warp : warps)
+        if (warp.is_used) memset(&warp, 0, sizeof warp);
+}
+
+void clocks_at_barrier() { last_barrier = ++now; }
+
+void clocks_at_warp_barrier(unsigned number, unsigned lanes) {
+    WarpClocks& warp = warps[number];
+    warp.is_used = true;
+    ++now;
+    // What one of them knew, all of them know now.
+    uint32_t together[32] = {};
+    for (unsigned lane = 0; lane < 32; ++lane)
+        for (unsigned other = 0; (lanes >> lane & 1) != 0 && other < 32; ++other)
+            if (together[other] < warp.known[lane][other]) together[other] = warp.known[lane][other];
+    for (unsigned lane = 0; lane < 32; ++lane) {
+        if ((lanes >> lane & 1) == 0) continue;
+        memcpy(warp.known[lane], together, sizeof together);
+        for (unsigned other = 0; other < 32; ++other)
+            if ((lanes >> other & 1) != 0) warp.known[lane][other] = now;
+    }
+}
+}  // namespace sim::checker

@@ -1,0 +1,121 @@
+// The driver's types, and its one state. The functions of the driver API are in the other files, a file a subject.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "results.h"
+
+namespace driver {
+// Handles are numbers that were never given out before, so a handle that was destroyed is never taken for another.
+using Handle = void*;
+Handle new_handle();
+
+template <class T>
+class Table {
+   public:
+    Handle add(std::shared_ptr<T> item) {
+        Handle handle = new_handle();
+        items[handle] = std::move(item);
+        return handle;
+    }
+    std::shared_ptr<T> find(Handle handle) const {
+        auto found = items.find(handle);
+        return found == items.end() ? nullptr : found->second;
+    }
+    bool remove(Handle handle) { return items.erase(handle) != 0; }
+    void clear() { items.clear(); }
+    const std::map<Handle, std::shared_ptr<T>>& all() const { return items; }
+
+   private:
+    std::map<Handle, std::shared_ptr<T>> items;
+};
+
+struct Stream;
+
+// One thing that a stream has to do.
+struct Operation {
+    std::string name;
+    std::function<Result()> carry_out;
+    // Device memory and pinned memory that it will touch.
+    std::vector<const void*> uses;
+};
+
+// A place in a stream that others can wait for. Each recording of an event makes a new one.
+struct Mark {
+    bool is_done = false;
+    double milliseconds = 0;  // when it was reached
+    std::weak_ptr<Stream> stream;
+    // While a stream is captured, its marks are places in a graph.
+    bool is_captured = false;
+};
+
+struct Event {
+    bool has_timing = true;
+    std::shared_ptr<Mark> mark;
+};
+
+struct Graph {
+    std::vector<Operation> nodes;
+};
+
+struct GraphExec {
+    std::vector<Operation> nodes;
+    std::shared_ptr<Mark> last_launch;
+};
+
+struct Module;
+struct Function;
+
+struct Context {
+    Handle handle;
+    Table<Stream> streams;
+    Table<Event> events;
+    Table<Module> modules;
+    Table<Function> functions;
+    Table<Graph> graphs;
+    Table<GraphExec> graph_execs;
+    // The first fault stays: from then on every call returns it.
+    Result fault = SUCCESS;
+    unsigned long long kernels_carried_out = 0;
+    std::shared_ptr<Stream> default_stream;
+    // Streams that were destroyed with work left.
+    std::vector<std::shared_ptr<Stream>> orphans;
+};
+
+struct Settings {
+    std::string order;
+    size_t memory;
+    int driver_version, capability, devices;
+    unsigned long long lost_after;
+};
+const Settings& settings();
+
+// Everything below needs this lock, which every call of the API takes.
+std::recursive_mutex& lock();
+bool is_initialized();
+// The context of the calling thread.
+std::shared_ptr<Context> current_context();
+
+// Says it on stderr, and keeps it for glassbox_sim_report.
+void say(const std::string& text);
+
+// Runs the body of an API function: under the lock, with a current context, and only while that is healthy.
+template <class Body>
+Result in_context(Body body) {
+    std::lock_guard<std::recursive_mutex> guard(lock());
+    if (!is_initialized()) return NOT_INITIALIZED;
+    std::shared_ptr<Context> context = current_context();
+    if (context == nullptr) return INVALID_CONTEXT;
+    if (context->fault != SUCCESS) return context->fault;
+    return body(*context);
+}
+}  // namespace driver
+
+#define API extern "C" __attribute__((visibility("default"))) driver::Result

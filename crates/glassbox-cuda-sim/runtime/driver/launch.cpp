@@ -1,0 +1,99 @@
+// Launches: a kernel's arguments are copied at the call, and the kernel runs when its stream comes to it.
+#include "module.h"
+#include "stream.h"
+
+#include "../memory.h"
+#include "../scheduler.h"
+
+#include <string.h>
+
+namespace driver {
+namespace {
+// The bytes of each argument, where nobody else can change them.
+struct Arguments {
+    std::vector<std::vector<unsigned long long>> values;
+    std::vector<void*> places;
+
+    Arguments(const sim::Kernel& kernel, void** given) {
+        for (unsigned i = 0; i < kernel.count; ++i) {
+            values.emplace_back((kernel.parameters[i].bytes + 7) / 8 + 1);
+            // Types that ask for 16 bytes get them.
+            bool is_off = reinterpret_cast<uintptr_t>(values[i].data()) % 16 != 0;
+            places.push_back(values[i].data() + is_off);
+            memcpy(places[i], given[i], kernel.parameters[i].bytes);
+        }
+    }
+};
+
+std::vector<const void*> uses(const sim::Kernel& kernel, const Arguments& arguments) {
+    std::vector<const void*> found;
+    for (unsigned i = 0; i < kernel.count; ++i) {
+        if (!kernel.parameters[i].is_pointer) continue;
+        const void* place;
+        memcpy(&place, arguments.places[i], sizeof place);
+        if (sim::memory::find(place).begin != nullptr) found.push_back(place);
+    }
+    return found;
+}
+
+sim::Order order() {
+    const std::string& name = settings().order;
+    return name == "backward"                  ? sim::Order::BACKWARD
+           : name.compare(0, 8, "shuffled") == 0 ? sim::Order::SHUFFLED
+                                                 : sim::Order::FORWARD;
+}
+
+unsigned seed() {
+    size_t colon = settings().order.find(':');
+    return colon == std::string::npos ? 0 : static_cast<unsigned>(strtoul(settings().order.c_str() + colon + 1, nullptr, 10));
+}
+
+std::string text_of(dim3 size) {
+    return "(" + std::to_string(size.x) + "," + std::to_string(size.y) + "," + std::to_string(size.z) + ")";
+}
+
+Result carry_out(Context& context, const sim::Launch& launch) {
+    if (++context.kernels_carried_out == settings().lost_after) {
+        say("GLASSBOX_SIM_LOST_AFTER: the device is lost");
+        return LAUNCH_FAILED;
+    }
+    std::optional<sim::Report> report = sim::run(launch);
+    if (!report) return SUCCESS;
+    say(std::string("kernel ") + launch.kernel->name + ", grid " + text_of(launch.grid) + ", block " +
+        text_of(launch.block) + ": " + sim::describe(*report));
+    return static_cast<Result>(report->fault);
+}
+
+Result check(const Function& function, dim3 grid, dim3 block, unsigned dynamic_bytes) {
+    unsigned long long threads = 1ull * block.x * block.y * block.z;
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || threads == 0) return INVALID_VALUE;
+    if (grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535) return INVALID_VALUE;
+    if (block.x > 1024 || block.y > 1024 || block.z > 64 || threads > 1024) return INVALID_VALUE;
+    if (threads > function.entry.most_threads) return INVALID_VALUE;
+    return dynamic_bytes > function.most_dynamic_bytes ? INVALID_VALUE : SUCCESS;
+}
+}  // namespace
+}  // namespace driver
+
+using namespace driver;
+
+API cuLaunchKernel(Handle function_handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                   unsigned block_y, unsigned block_z, unsigned dynamic_bytes, Handle stream_handle, void** given,
+                   void** extra) {
+    return in_context([&](Context& context) {
+        std::shared_ptr<Function> function = function_of(context, function_handle);
+        std::shared_ptr<Stream> stream = stream_of(context, stream_handle);
+        if (function == nullptr || stream == nullptr) return INVALID_HANDLE;
+        dim3 grid = {grid_x, grid_y, grid_z}, block = {block_x, block_y, block_z};
+        Result result = check(*function, grid, block, dynamic_bytes);
+        if (result != SUCCESS) return result;
+        const sim::Kernel* kernel = function->kernel;
+        if (extra != nullptr || (given == nullptr && kernel->count > 0)) return INVALID_VALUE;
+        auto arguments = std::make_shared<Arguments>(*kernel, given);
+        Context* owner = &context;
+        auto run = [=] {
+            return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed()});
+        };
+        return enqueue(context, stream, {std::string("kernel ") + kernel->name, run, uses(*kernel, *arguments)});
+    });
+}
