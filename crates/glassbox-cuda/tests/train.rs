@@ -87,8 +87,7 @@ fn check(images: &Images, layers: &[(usize, Kind)], batch: usize, which: usize, 
         parts.push(Part::Dense { outputs });
         parts.extend(kind.map(|(kind, _)| Part::Activation(kind)));
     }
-    let mut session =
-        Session::new(engine, &data, &parts, memories, batch, is_mean, 0).unwrap();
+    let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean, 0).unwrap();
     let ways = if session.way() == Way::Fused { 2 } else { 1 };
     for way in 0..ways {
         if way == 1 {
@@ -100,7 +99,9 @@ fn check(images: &Images, layers: &[(usize, Kind)], batch: usize, which: usize, 
         let steps = Steps { order, rules: &rules, seed: 0, first: 0 };
         let seen = session.run(&steps).unwrap();
         let mut found = before.clone();
-        session.store(&mut found.iter_mut().map(|array| &mut array[..]).collect::<Vec<_>>()).unwrap();
+        session
+            .store(&mut found.iter_mut().map(|array| &mut array[..]).collect::<Vec<_>>())
+            .unwrap();
         assert_eq!(seen.len(), outcomes.len(), "{what}");
         for (a, b) in seen.iter().zip(&outcomes) {
             assert_same(&[a.loss], &[b.loss], &what);
@@ -178,7 +179,11 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     let outcomes = on_cpu(&images, &layers, 5, &cpu_rules, true, &mut expected, 0);
     assert_eq!(outcomes.len(), 3);
     let data = Data::new(engine(), &images.pixels, &images.labels, 12).unwrap();
-    let parts = [Part::Dense { outputs: 6 }, Part::Activation(Activation::Relu), Part::Dense { outputs: 3 }];
+    let parts = [
+        Part::Dense { outputs: 6 },
+        Part::Activation(Activation::Relu),
+        Part::Dense { outputs: 3 },
+    ];
     let mut session = Session::new(engine(), &Arc::new(data), &parts, 0, 5, true, 0).unwrap();
     for way in [Way::Fused, Way::Layered] {
         assert_eq!(session.way(), way);
@@ -186,7 +191,9 @@ fn a_loss_that_is_not_finite_ends_the_run() {
         let steps = Steps { order: &images.order, rules: &rules, seed: 0, first: 0 };
         assert_eq!(session.run(&steps).unwrap().len(), 3);
         let mut found = before.clone();
-        session.store(&mut found.iter_mut().map(|array| &mut array[..]).collect::<Vec<_>>()).unwrap();
+        session
+            .store(&mut found.iter_mut().map(|array| &mut array[..]).collect::<Vec<_>>())
+            .unwrap();
         for (found, expected) in found.iter().zip(&expected) {
             assert_same(found, expected, &format!("{way:?}"));
         }

@@ -81,6 +81,17 @@ impl Context {
         Ok(value.max(0) as u32)
     }
 
+    /// Its place in the machine, as in `0000:65:00.0`: what other tools know it by.
+    pub fn pci_bus_id(&self) -> Result<String> {
+        let mut text = [0; 32];
+        // SAFETY: the device exists; the driver writes at most the given length and ends with 0.
+        unsafe {
+            let (start, length) = (text.as_mut_ptr(), text.len() as i32 - 1);
+            check("cuDeviceGetPCIBusId", sys::cuDeviceGetPCIBusId(start, length, self.device))?;
+            Ok(CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned())
+        }
+    }
+
     fn ask_name(&self) -> Result<String> {
         let mut name = [0; 256];
         // SAFETY: the device exists; the driver writes at most the given length and ends with 0.

@@ -29,32 +29,17 @@ pub fn copy(_: &Engine, out: &mut Buffer<f32>, x: &Buffer<f32>) -> Result<()> {
 }
 
 /// out = a + b
-pub fn add(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn add(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("add", engine, out, a, b)
 }
 
 /// out = a − b
-pub fn sub(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn sub(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("sub", engine, out, a, b)
 }
 
 /// out = a · b, element by element
-pub fn mul(
-    engine: &Engine,
-    out: &mut Buffer<f32>,
-    a: &Buffer<f32>,
-    b: &Buffer<f32>,
-) -> Result<()> {
+pub fn mul(engine: &Engine, out: &mut Buffer<f32>, a: &Buffer<f32>, b: &Buffer<f32>) -> Result<()> {
     two("mul", engine, out, a, b)
 }
 

@@ -106,7 +106,8 @@ impl Between {
             launch = launch.arg(array);
         }
         let launch = launch.arg(&room.data.pixels).arg(&room.order).arg(&self.hidden);
-        let launch = launch.arg(&self.dhidden).arg(&self.dlogits).arg(&self.losses).arg(&self.right);
+        let launch =
+            launch.arg(&self.dhidden).arg(&self.dlogits).arg(&self.losses).arg(&self.right);
         let launch = launch.arg(&room.rules).arg(&room.state).arg(&room.outcomes);
         let launch = launch.arg(u32::from(room.is_mean)).arg(room.batch as u32).arg(b as u32);
         // SAFETY: as above; an outcome and a rule for each step, and as many memories as the rules use.

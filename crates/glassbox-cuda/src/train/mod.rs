@@ -86,6 +86,11 @@ pub struct Rule {
     pub decay: f32,
 }
 
+/// How steps of a network of these parts are carried out, unless someone asks for the other way.
+pub fn way(parts: &[Part]) -> Way {
+    if fused::hidden(parts).is_some() { Way::Fused } else { Way::Layered }
+}
+
 /// Words of a rule in `state.cuh`.
 const RULE_WORDS: usize = 8;
 

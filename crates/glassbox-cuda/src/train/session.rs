@@ -125,7 +125,7 @@ impl Session {
             state: engine.zeros(STATE_WORDS)?,
             outcomes: engine.zeros(2 * steps)?,
         };
-        let way = if fused::hidden(parts).is_some() { Way::Fused } else { Way::Layered };
+        let way = super::way(parts);
         let seen = engine.pinned(2 * steps)?;
         Ok(Session { way, recorded: HashMap::new(), room, seen })
     }
@@ -181,7 +181,10 @@ impl Session {
         assert_eq!(steps.order.len().div_ceil(batch), count, "a rule for each step");
         assert!(steps.order.len() <= room.data.len(), "more steps than the data has batches");
         let images = room.data.len();
-        assert!(steps.order.iter().all(|&image| (image as usize) < images), "an image is out of range");
+        assert!(
+            steps.order.iter().all(|&image| (image as usize) < images),
+            "an image is out of range"
+        );
         let memories = room.parameters[0][0].arrays.len() - 1;
         assert!(steps.rules.iter().all(|rule| rule.memories() <= memories), "memory");
         if room.key != [steps.seed as u32, (steps.seed >> 32) as u32] {
