@@ -14,7 +14,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test tidy kernels kernels-check promised examples torch golden bench bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test tidy kernels kernels-check gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -62,6 +62,15 @@ bench: build ## Glassbox against its peers, in turn, for half an hour; writes th
 
 bench-quick: build ## the same, smaller, in minutes; only prints
 	tools/venv.sh torch bench/bench.py $(GLASSBOX) --quick
+
+gpu: gpu-bundle ## tests, training and timings on this machine's GPU, beside PyTorch; the report goes to bench/results
+	$(PYTHON) target/gpu-bundle/run.py --out bench/results
+
+gpu-bundle: ## the same as a folder, target/gpu-bundle, for a machine with a GPU and Python but no cargo
+	$(PYTHON) tools/gpu_bundle.py
+
+gpu-dry-run: gpu-bundle ## the folder's run.py on the simulated driver: does all of it run?
+	$(PYTHON) target/gpu-bundle/run.py --dry-run
 
 exhaustive: ## exp, ln, tanh and sigmoid on all 2^32 inputs (many minutes)
 	cargo test --release --package glassbox-cpu --test math -- --ignored --nocapture
