@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(TILE* TILE)
     Place tile = tile_of_block(n, TILE, TILE);
     unsigned y = threadIdx.x / TILE, x = threadIdx.x % TILE;
     float acc = 0.0f;
-    for (unsigned first = 0; first < k; first += TILE) {
+    for (unsigned first = 0; first < k; first += TILE) {  // mutant: one step more adds zeros
         a_tile[y][x] = left.at(tile.row + y, first + x);
         b_tile[y][x] = right.at(first + y, tile.col + x);
         __syncthreads();

@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     unsigned a_row = threadIdx.x / DEPTH, a_col = threadIdx.x % DEPTH;
     unsigned b_row = threadIdx.x / TILE, b_col = threadIdx.x % TILE;
     float acc[ROWS] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
         a_tile[a_row][a_col] = left.at(tile.row + a_row, first + a_col);
         b_tile[b_row][b_col] = right.at(first + b_row, tile.col + b_col);
         __syncthreads();

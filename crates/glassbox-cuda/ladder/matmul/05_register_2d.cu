@@ -22,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     Place tile = tile_of_block(n, TILE, TILE);
     unsigned row = threadIdx.x / ACROSS * SIDE, col = threadIdx.x % ACROSS * SIDE;
     float acc[SIDE][SIDE] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
 #pragma unroll
         for (unsigned e = threadIdx.x; e < TILE * DEPTH; e += THREADS) {
             a_tile[e / DEPTH][e % DEPTH] = left.at(tile.row + e / DEPTH, first + e % DEPTH);

@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     unsigned a_row = threadIdx.x / (DEPTH / 4), a_col = threadIdx.x % (DEPTH / 4) * 4;
     unsigned b_row = threadIdx.x / (TILE / 4), b_col = threadIdx.x % (TILE / 4) * 4;
     float acc[SIDE][SIDE] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
         *reinterpret_cast<float4*>(&a_tile[a_row][a_col]) = left.quad(tile.row + a_row, first + a_col);
         *reinterpret_cast<float4*>(&b_tile[b_row][b_col]) = right.quad(first + b_row, tile.col + b_col);
         __syncthreads();

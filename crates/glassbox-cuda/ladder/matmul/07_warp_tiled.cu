@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     unsigned row = warp / (TILE / WARP_COLS) * WARP_ROWS + lane / 8 * SIDE;
     unsigned col = warp % (TILE / WARP_COLS) * WARP_COLS + lane % 8 * 4;
     float acc[SIDE][SIDE] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
 #pragma unroll
         for (unsigned e = threadIdx.x; e < TILE * DEPTH / 4; e += THREADS) {
             unsigned a_row = e / (DEPTH / 4), a_col = e % (DEPTH / 4) * 4;

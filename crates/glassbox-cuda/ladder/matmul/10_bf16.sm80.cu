@@ -95,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     float acc[DOWN][ACROSS][4] = {};
     Carried next;
     fetch(next, left, right, tile, 0);
-    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {
+    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {  // mutant: one step more adds zeros
         fill(stages[now], next);
         __syncthreads();
         fetch(next, left, right, tile, first + DEPTH);
