@@ -85,6 +85,10 @@ bool release(const void* begin) {
     return true;
 }
 
+void release_all() {
+    while (!live.empty()) release(live.begin()->first);
+}
+
 Block before(const void* place) {
     auto next = live.upper_bound(static_cast<char*>(const_cast<void*>(place)));
     if (next == live.begin()) return {};

@@ -18,6 +18,7 @@ char* allocate(size_t bytes);
 char* allocate_pinned(size_t bytes);
 // Frees what begins here; false if nothing does.
 bool release(const void* begin);
+void release_all();
 // The live allocation that the place is in, or an empty block.
 Block find(const void* place);
 // The live allocation that begins last before the place, or an empty block.

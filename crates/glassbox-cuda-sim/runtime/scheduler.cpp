@@ -24,6 +24,7 @@ std::vector<Thread> threads;
 std::vector<unsigned> turns;  // the order in which threads get their turn
 size_t turn;
 unsigned waiting, left;  // how many threads are at the barrier, and how many have left the kernel
+Thread *first_waiting, *first_left;
 unsigned votes, decided_votes;
 std::optional<Report> report;
 Fiber host;
@@ -54,16 +55,11 @@ void give_turn() {
                                 {other.place, name_of(other) + rest}}});
 }
 
-const Thread& somebody(State state) {
-    return *std::find_if(threads.begin(), threads.end(), [=](const Thread& t) { return t.state == state; });
-}
-
 void leave() {
     current->state = State::DONE;
     current->place = {};
-    ++left;
-    if (waiting > 0)
-        fail_at_barrier("divergent barrier", somebody(State::AT_BARRIER), " has left the kernel", *current);
+    if (left++ == 0) first_left = current;
+    if (waiting > 0) fail_at_barrier("divergent barrier", *first_waiting, " has left the kernel", *current);
     leave_warp();
 }
 
@@ -107,7 +103,8 @@ void place_threads() {
 
 // Nobody can run and not everybody has left: the threads that wait for others of their warp wait for ever.
 void report_deadlock() {
-    const Thread& stuck = somebody(State::AT_WARP);
+    auto waits = [](const Thread& thread) { return thread.state == State::AT_WARP; };
+    const Thread& stuck = *std::find_if(threads.begin(), threads.end(), waits);
     char what[160];
     snprintf(what, sizeof what, "%s waits here for the lanes of mask %08x", name_of(stuck).c_str(), stuck.mask);
     Report found{LAUNCH_FAILED, "a warp waits for lanes that never come", {{stuck.place, what}}};
@@ -191,14 +188,13 @@ void wait_as(State state) {
 void block_barrier(const char* file, int line) {
     Thread& me = *current;
     me.place = {file, line, nullptr};
-    if (left > 0) fail_at_barrier("divergent barrier", me, " has left the kernel", somebody(State::DONE));
-    if (waiting > 0) {
-        const Thread& other = somebody(State::AT_BARRIER);
-        if (other.place.line != line || other.place.file != file)
-            fail_at_barrier("two different barriers", other, " waits here instead", me);
-    }
+    if (left > 0) fail_at_barrier("divergent barrier", me, " has left the kernel", *first_left);
+    if (waiting++ == 0) first_waiting = &me;
+    const Place& other = first_waiting->place;
+    if (other.line != line || other.file != file)
+        fail_at_barrier("two different barriers", *first_waiting, " waits here instead", me);
     me.state = State::AT_BARRIER;
-    if (++waiting == threads.size()) open_barrier();
+    if (waiting == threads.size()) open_barrier();
     give_turn();
 }
 

@@ -10,6 +10,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+#[cfg(not(unix))]
+use libloading::Library;
+#[cfg(unix)]
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 #[path = "../build/compile.rs"]
@@ -60,6 +63,7 @@ pub fn install_default() {
 }
 
 /// Loads the library, and the one beside it that answers to the driver's other name.
+#[cfg(unix)]
 fn load(library: &Path) -> Vec<Library> {
     let other = library.with_file_name("libcuda.so");
     let files = [Some(library), other.exists().then_some(other.as_path())];
@@ -71,9 +75,14 @@ fn load(library: &Path) -> Vec<Library> {
     files.into_iter().flatten().map(open).collect()
 }
 
+#[cfg(not(unix))]
+fn load(library: &Path) -> Vec<Library> {
+    panic!("{}: the simulated CUDA driver is made for Linux", library.display());
+}
+
 /// Compiles these kernels, each a file's name and its text, to a library in the folder: for tools that change kernels
-/// and look whether somebody notices. Names that end in `.cuh` replace headers. Returns the library, for
-/// `GLASSBOX_CUDA_LIBRARY`.
+/// and look whether a test notices. A text whose name ends in `.cuh` replaces the header of that name. Returns the
+/// library, for `GLASSBOX_CUDA_LIBRARY`.
 ///
 /// # Errors
 ///
@@ -86,8 +95,8 @@ pub fn compile_library(
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let compiler = compile::Compiler {
         runtime: here.join("runtime"),
-        headers: vec![here.join("../glassbox-cuda/src/ops")],
-        objects: Path::new(env!("OUT_DIR")).join("objects"),
+        headers: (here.join("../glassbox-cuda/src/ops"), "src/ops".into()),
+        objects: vec![folder.join("objects"), Path::new(env!("OUT_DIR")).join("objects")],
     };
     compiler.library(kernels, mode, folder)
 }

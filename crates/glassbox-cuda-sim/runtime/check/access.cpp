@@ -1,4 +1,5 @@
 // Judges each access of a kernel: is the memory there, was it written, and does nobody else touch it at the same time?
+#include "fences.h"
 #include "shadow.h"
 
 #include "../device/atomics.h"
@@ -11,6 +12,8 @@
 // Where the linker put this library, from its first byte to its last.
 extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start[];
 extern "C" __attribute__((visibility("hidden"))) const char _end[];
+// The linker puts this behind all shared memory, so that what follows there is known to be out of bounds.
+__attribute__((section("glassbox_shared_behind"))) static char behind[256];
 
 namespace sim::checker {
 namespace {
@@ -93,7 +96,9 @@ void judge_global(size_t offset, const Access& access) {
         Page& page = global_page(offset + done);
         if (!page.by_byte && is_smaller_than_a_word(offset, access.bytes)) split(page);
         size_t step = page.by_byte ? 1 : WORD;
-        judge_race(page.cells[(offset + done) % PAGE / step], launch_stamp, access);
+        Cell& cell = page.cells[(offset + done) % PAGE / step];
+        judge_race(cell, launch_stamp, access);
+        if (access.kind == ATOMIC) clocks_at_exchange(cell);
         done += step;
     }
 }
@@ -113,6 +118,9 @@ void judge_elsewhere(const Access& access) {
     for (const Kernel* kernel = kernels; kernel != nullptr; kernel = kernel->next)
         if (access.place >= kernel->shared_begin && access.place < kernel->shared_end)
             refuse(ILLEGAL_ADDRESS, "out of bounds of shared memory", access);
+    if (access.place >= behind && access.place < behind + sizeof behind)
+        refuse(ILLEGAL_ADDRESS, "out of bounds of shared memory", access);
+    if (access.place == nullptr) refuse(ILLEGAL_ADDRESS, "null pointer", access);
     bool is_in_library = access.place >= __ehdr_start && access.place < _end;
     if (!is_in_library) refuse(ILLEGAL_ADDRESS, "an address that is not the device's", access);
 }
@@ -141,6 +149,7 @@ void in_flight(const void* place, size_t bytes) {
 
 void begin_launch() {
     ++launch_stamp;
+    fences_at_launch();
     const Kernel& kernel = *launch->kernel;
     statics.cover(kernel.shared_begin, static_cast<size_t>(kernel.shared_end - kernel.shared_begin));
     // Up to the most that there can be, so that what lies outside is known to be just that.

@@ -2,6 +2,7 @@
 #include "cells.h"
 
 #include "../scheduler.h"
+#include "fences.h"
 
 #include <string.h>
 
@@ -17,35 +18,34 @@ struct WarpClocks {
 };
 WarpClocks warps[32];
 
-bool is_before_me(const Accesses& other, bool many_warps, bool many_blocks) {
-    if (other.who == NOBODY) return true;
+bool is_alone(uint32_t lanes) { return (lanes & (lanes - 1)) == 0; }
+
+bool is_before_me(const Accesses& others, bool many_warps, bool many_blocks) {
+    if (others.who == NOBODY) return true;
     uint32_t me = block_bits + current->number;
-    if (other.who == me && (other.lanes & (other.lanes - 1)) == 0 && !many_warps && !many_blocks) return true;
-    if (many_blocks || other.who >> 10 != me >> 10) return false;
-    if (other.time < last_barrier) return true;
-    if (many_warps || other.who >> 5 != me >> 5) return false;
+    if (many_blocks) return false;
+    if (others.who >> 10 != me >> 10) return !many_warps && is_alone(others.lanes) && is_known(others, last_barrier);
+    if (others.time < last_barrier) return true;
+    if (many_warps || others.who >> 5 != me >> 5) return false;
     const uint32_t* known = warps[current->warp].known[current->lane];
-    for (uint32_t lanes = other.lanes & ~(1u << current->lane); lanes != 0; lanes &= lanes - 1)
-        if (known[__builtin_ctz(lanes)] <= other.time) return false;
+    for (uint32_t lanes = others.lanes & ~(1u << current->lane); lanes != 0; lanes &= lanes - 1)
+        if (known[__builtin_ctz(lanes)] <= others.time) return false;
     return true;
 }
 
 // Adds me to those that did the same, and forgets those that came before me for sure.
 void note(Accesses& others, bool& many_warps, bool& many_blocks, uint32_t code) {
     uint32_t me = block_bits + current->number, lanes = 1u << current->lane;
-    if (others.who != NOBODY) {
-        bool same_block = others.who >> 10 == me >> 10;
-        if (!same_block) {
-            many_blocks = true;
-        } else if (others.time < last_barrier) {
-            many_warps = false;
-        } else if (others.who >> 5 != me >> 5) {
-            many_warps = true;
-        } else if (!many_warps) {
-            const uint32_t* known = warps[current->warp].known[current->lane];
-            for (uint32_t left = others.lanes & ~lanes; left != 0; left &= left - 1)
-                if (known[__builtin_ctz(left)] <= others.time) lanes |= left & -left;
-        }
+    if (is_before_me(others, many_warps, many_blocks)) {
+        many_warps = many_blocks = false;
+    } else if (others.who >> 10 != me >> 10) {
+        many_blocks = true;
+    } else if (many_warps || others.who >> 5 != me >> 5) {
+        many_warps = true;
+    } else {
+        const uint32_t* known = warps[current->warp].known[current->lane];
+        for (uint32_t left = others.lanes & ~lanes; left != 0; left &= left - 1)
+            if (known[__builtin_ctz(left)] <= others.time) lanes |= left & -left;
     }
     others = {me, now, lanes, code};
 }
@@ -58,7 +58,8 @@ const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code) {
         cell.writes.who = cell.reads.who = NOBODY;
     }
     bool both_atomic = kind == ATOMIC && cell.writes_are_atomic;
-    if (!both_atomic && !is_before_me(cell.writes, cell.many_writing_warps, cell.many_writing_blocks))
+    if (!both_atomic && !is_before_me(cell.writes, cell.many_writing_warps, cell.many_writing_blocks) &&
+        !(cell.writes_are_atomic && is_known(cell, last_barrier)))
         return &cell.writes;
     if (kind == READ) {
         note(cell.reads, cell.many_reading_warps, cell.many_reading_blocks, code);
@@ -79,8 +80,10 @@ void clocks_at_block(unsigned long long block) {
     now = last_barrier = 1;
     for (WarpClocks& warp : warps)
         if (warp.is_used) memset(&warp, 0, sizeof warp);
+    fences_at_block();
 }
 
+void clocks_at_exchange(const Cell& cell) { exchange_at(cell, block_bits, now, last_barrier); }
 void clocks_at_barrier() { last_barrier = ++now; }
 
 void clocks_at_warp_barrier(unsigned number, unsigned lanes) {

@@ -29,6 +29,8 @@ constexpr uint32_t NOBODY = 0xffffffffu;
 const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code);
 
 void clocks_at_block(unsigned long long block);
+// The running thread changed this place of global memory atomically.
+void clocks_at_exchange(const Cell& cell);
 void clocks_at_barrier();
 void clocks_at_warp_barrier(unsigned warp, unsigned lanes);
 }  // namespace sim::checker

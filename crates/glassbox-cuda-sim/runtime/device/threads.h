@@ -14,6 +14,7 @@ void block_barrier(const char* file, int line);
 // A barrier that also tells in how many threads of the block the predicate holds.
 int block_barrier_count(bool predicate, const char* file, int line);
 [[noreturn]] void trap(const char* what, const char* file, int line);
+void fence();
 unsigned long long ticks();
 }  // namespace sim
 
@@ -30,10 +31,10 @@ inline int __syncthreads_and(int predicate, SIM_HERE) {
     return sim::block_barrier_count(predicate == 0, file, line) == 0;
 }
 
-// Memory is coherent here whatever a kernel says, so fences do nothing: see the README.
-inline void __threadfence() {}
+// Memory is coherent here whatever a kernel says. The checker takes note of fences: see check/fences.h.
+inline void __threadfence() { sim::fence(); }
 inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence_system() { sim::fence(); }
 
 inline void __trap(SIM_HERE) { sim::trap("__trap()", file, line); }
 inline long long clock64() { return static_cast<long long>(sim::ticks()); }

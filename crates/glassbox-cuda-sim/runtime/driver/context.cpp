@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
+
 namespace driver {
 namespace {
 bool initialized;
@@ -17,22 +19,39 @@ int references;
 thread_local std::vector<Handle> current;
 std::string last_report;
 
-unsigned long long number(const char* variable, unsigned long long otherwise) {
+template <class T>
+void read_number(const char* variable, T& value, std::string& mistake) {
     const char* text = getenv(variable);
-    return text == nullptr || *text == 0 ? otherwise : strtoull(text, nullptr, 10);
+    if (text == nullptr || *text == 0) return;
+    char* end;
+    value = static_cast<T>(strtoull(text, &end, 10));
+    if (*end != 0) mistake = std::string(variable) + "=" + text + " is no number";
+}
+
+bool is_order(const std::string& order) {
+    bool is_shuffled = order.compare(0, 9, "shuffled:") == 0 && order.size() > 9 &&
+                       order.find_first_not_of("0123456789", 9) == std::string::npos;
+    return order == "forward" || order == "backward" || is_shuffled;
+}
+
+Settings read_settings() {
+    Settings found;
+    read_number("GLASSBOX_SIM_MEMORY", found.memory, found.mistake);
+    read_number("GLASSBOX_SIM_DRIVER", found.driver_version, found.mistake);
+    read_number("GLASSBOX_SIM_CAPABILITY", found.capability, found.mistake);
+    read_number("GLASSBOX_SIM_DEVICES", found.devices, found.mistake);
+    read_number("GLASSBOX_SIM_LOST_AFTER", found.lost_after, found.mistake);
+    const char* order = getenv("GLASSBOX_SIM_ORDER");
+    if (order != nullptr && *order != 0) found.order = order;
+    if (!is_order(found.order)) found.mistake = "GLASSBOX_SIM_ORDER is forward, backward or shuffled:NUMBER";
+    if (found.devices > 1) found.mistake = "GLASSBOX_SIM_DEVICES is 0 or 1";
+    found.memory = std::min(found.memory, sim::memory::ARENA_BYTES / 2);
+    return found;
 }
 }  // namespace
 
 const Settings& settings() {
-    static const Settings settings = [] {
-        const char* order = getenv("GLASSBOX_SIM_ORDER");
-        return Settings{order == nullptr ? "forward" : order,
-                        number("GLASSBOX_SIM_MEMORY", 4ull << 30),
-                        static_cast<int>(number("GLASSBOX_SIM_DRIVER", 12000)),
-                        static_cast<int>(number("GLASSBOX_SIM_CAPABILITY", 80)),
-                        static_cast<int>(number("GLASSBOX_SIM_DEVICES", 1)),
-                        number("GLASSBOX_SIM_LOST_AFTER", 0)};
-    }();
+    static const Settings settings = read_settings();
     return settings;
 }
 
@@ -61,6 +80,7 @@ void say(const std::string& text) {
 namespace {
 void destroy_primary() {
     primary.reset();
+    sim::memory::release_all();
     sim::release_stacks();
 }
 
@@ -109,6 +129,10 @@ using Guard = std::lock_guard<std::recursive_mutex>;
 API cuInit(unsigned flags) {
     Guard guard(lock());
     if (flags != 0) return INVALID_VALUE;
+    if (!settings().mistake.empty()) {
+        say(settings().mistake);
+        return UNKNOWN;
+    }
     // A real driver says so here, and leaves itself uninitialised.
     if (settings().devices == 0) return NO_DEVICE;
     initialized = true;

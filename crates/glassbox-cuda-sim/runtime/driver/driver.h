@@ -89,11 +89,14 @@ struct Context {
     std::vector<std::shared_ptr<Stream>> orphans;
 };
 
+// What the environment says; see the README.
 struct Settings {
-    std::string order;
-    size_t memory;
-    int driver_version, capability, devices;
-    unsigned long long lost_after;
+    std::string order = "forward";
+    size_t memory = size_t{4} << 30;
+    int driver_version = 12000, capability = 80, devices = 1;
+    unsigned long long lost_after = 0;
+    // The variable that says something impossible, if one does.
+    std::string mistake;
 };
 const Settings& settings();
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 namespace driver {
 namespace {
 const sim::Kernel* compiled(const std::string& name) {

@@ -171,7 +171,6 @@ API cuStreamSynchronize(Handle handle) {
             stream->capture->is_invalid = true;
             return STREAM_CAPTURE_UNSUPPORTED;
         }
-        order_with_default_stream(context, stream);
         return finish(context, *stream);
     });
 }

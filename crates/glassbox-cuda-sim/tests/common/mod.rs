@@ -3,16 +3,49 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::ffi::{CStr, CString, c_char};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{env, fs};
 
-use glassbox_cuda_sim::{Mode, library_dir};
+use glassbox_cuda_sim::{Mode, compile_library};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-/// CUDA's numbers for results that tests look for.
+/// CUDA's number for success.
 pub const SUCCESS: i32 = 0;
 
+/// Both ways to run a kernel.
+pub const MODES: [Mode; 2] = [Mode::Fast, Mode::Check];
+
+/// The test's own kernels, by file name.
+pub fn kernels() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernels");
+    let files = fs::read_dir(folder).expect("the folder is there").flatten();
+    let mut kernels: Vec<(String, String)> = files
+        .map(|file| {
+            let text = fs::read_to_string(file.path()).expect("a text");
+            (file.file_name().to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    kernels.sort();
+    kernels
+}
+
+/// The library with those kernels, compiled once for all tests.
+pub fn library(mode: Mode) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glassbox-cuda-sim").join(mode.name());
+    let kernels = kernels();
+    let kernels: Vec<(&str, &str)> =
+        kernels.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    compile_library(&kernels, mode, &folder).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A loaded library. While a test has one, other tests of the process wait: they would share its context.
 pub struct Driver {
     library: Library,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// Device memory.
@@ -28,18 +61,23 @@ pub enum Argument {
     Unsigned(u32),
     Size(usize),
     Float(f32),
+    /// A structure.
+    Bytes(Vec<u8>),
 }
 
 impl Driver {
     /// Loads the library of this mode, and no more.
     pub fn load(mode: Mode) -> Driver {
-        Driver::load_file(&library_dir(mode).join("libcuda.so.1"))
+        Driver::load_file(&library(mode))
     }
 
     pub fn load_file(file: &Path) -> Driver {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the library is ours, and its initialisers only fill its list of kernels.
         let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
-        Driver { library: library.unwrap_or_else(|error| panic!("{}: {error}", file.display())) }
+        let library = library.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Driver { library, _turn: turn }
     }
 
     /// The same, with a context that is current.
@@ -58,8 +96,6 @@ impl Driver {
 
     /// Calls a function of the driver. Numbers and pointers alike are words here.
     pub fn call(&self, name: &str, a: &[usize]) -> i32 {
-        type F<const N: usize> = [usize; N];
-        let _: Option<F<0>> = None;
         macro_rules! call {
             ($($word:ty),*; $($index:expr),*) => {{
                 // SAFETY: the functions of the driver take integers and pointers, each of which is passed like a word,
@@ -110,6 +146,12 @@ impl Driver {
         }
     }
 
+    /// Whether the library has a function of this name.
+    pub fn has(&self, name: &str) -> bool {
+        // SAFETY: the function is looked up and not called.
+        unsafe { self.library.get::<extern "C" fn()>(name).is_ok() }
+    }
+
     pub fn allocate(&self, bytes: usize) -> Memory {
         Memory { address: self.make("cuMemAlloc_v2", &[bytes]), bytes }
     }
@@ -132,7 +174,7 @@ impl Driver {
 
     /// The function of that name, from PTX that has as many parameters as these arguments.
     pub fn function(&self, name: &str, arguments: &[Argument]) -> usize {
-        let parameters: Vec<&str> = arguments.iter().map(Argument::ptx_type).collect();
+        let parameters: Vec<String> = arguments.iter().map(Argument::ptx).collect();
         let module = self.module(&ptx(name, &parameters));
         let name = CString::new(name).expect("a name");
         self.make("cuModuleGetFunction", &[module, name.as_ptr() as usize])
@@ -154,8 +196,8 @@ impl Driver {
         arguments: &[Argument],
     ) -> i32 {
         let function = self.function(name, arguments);
-        let mut values: Vec<u64> = arguments.iter().map(Argument::bits).collect();
-        let mut places: Vec<usize> = values.iter_mut().map(place).collect();
+        let values: Vec<Vec<u8>> = arguments.iter().map(Argument::bytes).collect();
+        let mut places: Vec<usize> = values.iter().map(|value| value.as_ptr() as usize).collect();
         let [gx, gy, gz] = grid;
         let [bx, by, bz] = block;
         let given = places.as_mut_ptr() as usize;
@@ -170,36 +212,57 @@ impl Driver {
     }
 }
 
+/// The next test begins with a context of its own.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.has("cuDevicePrimaryCtxRelease_v2") {
+            self.call("cuDevicePrimaryCtxRelease_v2", &[0]);
+        }
+    }
+}
+
 impl Argument {
-    fn ptx_type(&self) -> &'static str {
+    /// Its declaration in PTX, up to its name.
+    fn ptx(&self) -> String {
         match self {
-            Argument::Memory(_) | Argument::Size(_) => ".u64",
-            Argument::Unsigned(_) => ".u32",
-            Argument::Float(_) => ".f32",
+            Argument::Memory(_) | Argument::Size(_) => ".u64 p".into(),
+            Argument::Unsigned(_) => ".u32 p".into(),
+            Argument::Float(_) => ".f32 p".into(),
+            Argument::Bytes(bytes) => format!(".align 4 .b8 p[{}]", bytes.len()),
         }
     }
 
-    fn bits(&self) -> u64 {
+    fn bytes(&self) -> Vec<u8> {
         match self {
-            Argument::Memory(memory) => memory.address as u64,
-            Argument::Size(value) => *value as u64,
-            Argument::Unsigned(value) => u64::from(*value),
-            Argument::Float(value) => u64::from(value.to_bits()),
+            Argument::Memory(memory) => memory.address.to_le_bytes().to_vec(),
+            Argument::Size(value) => value.to_le_bytes().to_vec(),
+            Argument::Unsigned(value) => value.to_le_bytes().to_vec(),
+            Argument::Float(value) => value.to_le_bytes().to_vec(),
+            Argument::Bytes(bytes) => bytes.clone(),
         }
     }
 }
 
 /// PTX with one kernel that does nothing: what the simulator reads of it is its head.
-pub fn ptx(name: &str, parameters: &[&str]) -> String {
-    let parameters: Vec<String> = parameters
-        .iter()
-        .enumerate()
-        .map(|(i, kind)| format!(".param {kind} {name}_param_{i}"))
-        .collect();
+pub fn ptx(name: &str, parameters: &[impl AsRef<str>]) -> String {
+    let parameters: Vec<String> =
+        parameters.iter().map(|parameter| format!(".param {}", parameter.as_ref())).collect();
     let parameters = parameters.join(",\n");
     format!(
-        "//\n.version 8.0\n.target sm_75\n.address_size 64\n\n.visible .entry {name}(\n{parameters}\n)\n{{\n\tret;\n}}\n"
+        "//\n.version 8.0\n.target sm_75\n.address_size 64\n\n\
+         .visible .entry {name}(\n{parameters}\n)\n{{\n\tret;\n}}\n"
     )
+}
+
+/// Runs one test of this program in a process of its own, and returns what it printed.
+pub fn run_alone(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env::current_exe().expect("a program"));
+    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
+    let output = command.envs(environment.iter().copied()).output().expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let is_run = text.contains("1 passed") || text.contains("1 failed");
+    assert!(is_run, "there is no test {test}\n{text}");
+    (output.status.success(), text.into_owned())
 }
 
 /// Where a value is, as a word.
