@@ -14,12 +14,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test tidy promised examples torch golden bench bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test tidy kernels kernels-check gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test tidy promised examples torch ## everything that has to pass: what CI runs
+check: fmt-check lint test tidy kernels-check promised examples torch ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -38,6 +38,12 @@ test: ## all tests and doctests, in release
 tidy: ## the repository checks itself: arrows, first lines, lengths, stale documents
 	cargo test --release --package glassbox-cli --test tidy
 
+kernels: ## PTX of every kernel, and the table of what each takes (installs the compiler into .venv-kernels, 90 MB)
+	tools/venv.sh kernels tools/kernels.py
+
+kernels-check: ## the PTX is that of the kernels, every chip takes it, no register spills
+	tools/venv.sh kernels --or-skip tools/kernels.py --check
+
 promised: ## both recipes, seeds 0 to 4, on MNIST: the accuracies that are promised; needs GLASSBOX_DATA
 	@if [ -n "$$GLASSBOX_DATA" ]; then cargo test --release --package glassbox --test learns -- --ignored; else echo "SKIPPED: GLASSBOX_DATA is not set"; fi
 
@@ -46,16 +52,25 @@ examples: ## build and run every example of the course, in order
 	@set -e; for name in $(EXAMPLES); do echo "── $$name"; cargo run --quiet --release --package glassbox --example $$name; done
 
 torch: build ## files go to PyTorch and back unchanged (installs it into .venv-torch, about 600 MB)
-	tools/torch.sh --or-skip tools/torch_roundtrip.py $(GLASSBOX)
+	tools/venv.sh torch --or-skip tools/torch_roundtrip.py $(GLASSBOX)
 
 golden: ## record the golden numbers from PyTorch again; then look at `git diff`
-	tools/torch.sh tools/golden.py
+	tools/venv.sh torch tools/golden.py
 
 bench: build ## Glassbox against its peers, in turn, for half an hour; writes the README's table; needs GLASSBOX_DATA
-	tools/torch.sh bench/bench.py $(GLASSBOX)
+	tools/venv.sh torch bench/bench.py $(GLASSBOX)
 
 bench-quick: build ## the same, smaller, in minutes; only prints
-	tools/torch.sh bench/bench.py $(GLASSBOX) --quick
+	tools/venv.sh torch bench/bench.py $(GLASSBOX) --quick
+
+gpu: gpu-bundle ## tests, training and timings on this machine's GPU, beside PyTorch; the report goes to bench/results
+	$(PYTHON) target/gpu-bundle/run.py --out bench/results
+
+gpu-bundle: ## the same as a folder, target/gpu-bundle, for a machine with a GPU and Python but no cargo
+	$(PYTHON) tools/gpu_bundle.py
+
+gpu-dry-run: gpu-bundle ## the folder's run.py on the simulated driver: does all of it run?
+	$(PYTHON) target/gpu-bundle/run.py --dry-run
 
 exhaustive: ## exp, ln, tanh and sigmoid on all 2^32 inputs (many minutes)
 	cargo test --release --package glassbox-cpu --test math -- --ignored --nocapture

@@ -115,8 +115,8 @@ pub struct Train {
 /// Where to compute.
 #[derive(Args, Clone, Copy)]
 pub struct DeviceArguments {
-    /// Where to compute: the definition, the fast engine, or a GPU
-    #[arg(long, default_value = "auto", value_parser = words(DEVICES))]
+    /// Where to compute: auto, reference (the definition), cpu, cuda (a GPU), or cuda:1 for the second
+    #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: DeviceName,
     /// Threads of the cpu device [default: one a core]
     #[arg(long, value_name = "N")]
@@ -266,13 +266,6 @@ pub enum OptimizerName {
     Adamw,
 }
 
-const DEVICES: &[(&str, DeviceName)] = &[
-    ("auto", DeviceName::Auto),
-    ("reference", DeviceName::Reference),
-    ("cpu", DeviceName::Cpu),
-    ("cuda", DeviceName::Cuda),
-];
-
 const PLANS: &[(&str, PlanName)] =
     &[("auto", PlanName::Auto), ("layered", PlanName::Layered), ("fused", PlanName::Fused)];
 
@@ -307,6 +300,11 @@ fn seeds(text: &str) -> Result<Seeds, String> {
         return Err(format!("it has from 1 to {MOST_SEEDS} seeds (hint: {hint})"));
     }
     Ok(Seeds((first..=last).collect()))
+}
+
+/// A device by its name, or the hint that the library gives.
+fn device(text: &str) -> Result<DeviceName, String> {
+    text.parse().map_err(|error: glassbox::Error| error.to_string())
 }
 
 /// A parser for a fixed set of words, which clap then lists and corrects.

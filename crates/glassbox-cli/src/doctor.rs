@@ -18,6 +18,7 @@ pub fn run() -> Result<(), Failure> {
     row("threads", &format!("{} in use", device.threads()));
     row("caches", &caches());
     row("gpu driver", &gpu_driver());
+    gpus().iter().for_each(|gpu| row("gpu", gpu));
     row("device", &format!("{:?}", device));
     why.iter().for_each(|why| row("", why));
     for set in list(&LoadOptions::from_env()) {
@@ -70,11 +71,31 @@ fn caches() -> String {
     }
 }
 
-/// The NVIDIA driver, which this version does not use yet.
+/// The NVIDIA driver, or why there is none.
 fn gpu_driver() -> String {
-    let version = fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
-    match version.lines().next() {
-        Some(line) => format!("{line} (not used: this version computes on the CPU only)"),
-        None => "none found (not needed: this version computes on the CPU only)".to_string(),
+    match glassbox::cuda::version() {
+        Ok(version) => format!("CUDA {}.{}", version / 1000, version % 1000 / 10),
+        Err(error) => format!("{error} (hint: {})", error.hint()),
     }
+}
+
+/// Each GPU that the driver sees, or why it cannot be used.
+fn gpus() -> Vec<String> {
+    let describe = |ordinal| match glassbox::cuda::Context::open(ordinal) {
+        Ok(context) => {
+            let (major, minor) = (context.capability() / 10, context.capability() % 10);
+            let memory = match context.memory() {
+                Ok((free, total)) => format!("{} of {} MiB free", free >> 20, total >> 20),
+                Err(error) => error.to_string(),
+            };
+            let name = context.name();
+            let state = match context.pci_bus_id() {
+                Ok(place) => glassbox::Telemetry::new(&place).read().to_string(),
+                Err(error) => error.to_string(),
+            };
+            format!("cuda:{ordinal}, {name}, compute capability {major}.{minor}, {memory}; {state}")
+        }
+        Err(error) => format!("cuda:{ordinal}, {error} (hint: {})", error.hint()),
+    };
+    (0..glassbox::cuda::device_count().unwrap_or(0)).map(describe).collect()
 }

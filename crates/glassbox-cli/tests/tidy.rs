@@ -10,7 +10,8 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox-cpu", &[]),
     ("glassbox-cuda-sim", &[]),
-    ("glassbox", &["glassbox-cpu"]),
+    ("glassbox-cuda", &[]),
+    ("glassbox", &["glassbox-cpu", "glassbox-cuda"]),
     ("glassbox-cli", &["glassbox"]),
 ];
 

@@ -4,8 +4,11 @@
 //! `f64`; `cpu` is the fast engine, which gives the same bits.
 
 mod choose;
+mod cuda;
 
 pub use choose::DeviceName;
+pub use cuda::Cuda;
+pub(crate) use cuda::{activation, adam_step};
 
 use crate::error::{Error, Result};
 use crate::tensor::Storage::{F32, F64};
@@ -22,6 +25,8 @@ pub enum Device {
     Reference,
     /// The fast engine.
     Cpu(Arc<Engine>),
+    /// An NVIDIA GPU. Here it gets its operands for each operation and gives the result back; plans keep them there.
+    Cuda(Cuda),
 }
 
 impl Device {
@@ -37,6 +42,7 @@ impl Device {
                 reference::matmul(out, a, b, [m, k, n])
             }
             (Device::Cpu(cpu), F32(out), F32(a), F32(b)) => fast::matmul(cpu, out, a, b, [m, k, n]),
+            (Device::Cuda(gpu), F32(out), F32(a), F32(b)) => gpu.matmul(out, a, b, [m, k, n])?,
             _ => return self.elsewhere("matmul"),
         }
         Ok(())
@@ -51,6 +57,7 @@ impl Device {
             (Device::Reference, F32(out), F32(a), F32(b)) => reference::matmul_at(out, a, b, dims),
             (Device::Reference, F64(out), F64(a), F64(b)) => reference::matmul_at(out, a, b, dims),
             (Device::Cpu(cpu), F32(out), F32(a), F32(b)) => fast::matmul_at(cpu, out, a, b, dims),
+            (Device::Cuda(gpu), F32(out), F32(a), F32(b)) => gpu.matmul_at(out, a, b, dims)?,
             _ => return self.elsewhere("matmul_at"),
         }
         Ok(())
@@ -65,6 +72,7 @@ impl Device {
             (Device::Reference, F32(out), F32(a), F32(b)) => reference::matmul_bt(out, a, b, dims),
             (Device::Reference, F64(out), F64(a), F64(b)) => reference::matmul_bt(out, a, b, dims),
             (Device::Cpu(cpu), F32(out), F32(a), F32(b)) => fast::matmul_bt(cpu, out, a, b, dims),
+            (Device::Cuda(gpu), F32(out), F32(a), F32(b)) => gpu.matmul_bt(out, a, b, dims)?,
             _ => return self.elsewhere("matmul_bt"),
         }
         Ok(())
@@ -78,6 +86,7 @@ impl Device {
             (Device::Reference, F32(x), F32(bias)) => reference::add_bias(x, bias, dims),
             (Device::Reference, F64(x), F64(bias)) => reference::add_bias(x, bias, dims),
             (Device::Cpu(cpu), F32(x), F32(bias)) => fast::add_bias(cpu, x, bias, dims),
+            (Device::Cuda(gpu), F32(x), F32(bias)) => gpu.add_bias(x, bias, dims)?,
             _ => return self.elsewhere("add_bias"),
         }
         Ok(())
@@ -91,6 +100,7 @@ impl Device {
             (Device::Reference, F32(db), F32(dx)) => reference::add_bias_backward(db, dx, dims),
             (Device::Reference, F64(db), F64(dx)) => reference::add_bias_backward(db, dx, dims),
             (Device::Cpu(cpu), F32(db), F32(dx)) => fast::add_bias_backward(cpu, db, dx, dims),
+            (Device::Cuda(gpu), F32(db), F32(dx)) => gpu.add_bias_backward(db, dx, dims)?,
             _ => return self.elsewhere("add_bias_backward"),
         }
         Ok(())
@@ -103,6 +113,7 @@ impl Device {
             (Device::Reference, F32(out), F32(x)) => reference::activation(kind, out, x),
             (Device::Reference, F64(out), F64(x)) => reference::activation(kind, out, x),
             (Device::Cpu(cpu), F32(out), F32(x)) => fast::activation(cpu, kind, out, x),
+            (Device::Cuda(gpu), F32(out), F32(x)) => gpu.activation(kind, out, x)?,
             _ => return self.elsewhere("activation"),
         }
         Ok(())
@@ -128,6 +139,9 @@ impl Device {
             (Device::Cpu(cpu), F32(dx), F32(dy), F32(x), F32(y)) => {
                 fast::activation_backward(cpu, kind, dx, dy, x, y);
             }
+            (Device::Cuda(gpu), F32(dx), F32(dy), F32(x), F32(y)) => {
+                gpu.activation_backward(kind, dx, dy, x, y)?
+            }
             _ => return self.elsewhere("activation_backward"),
         }
         Ok(())
@@ -141,6 +155,7 @@ impl Device {
             (Device::Reference, F32(out), F32(x)) => reference::softmax(out, x, dims),
             (Device::Reference, F64(out), F64(x)) => reference::softmax(out, x, dims),
             (Device::Cpu(cpu), F32(out), F32(x)) => fast::softmax(cpu, out, x, dims),
+            (Device::Cuda(gpu), F32(out), F32(x)) => gpu.softmax(out, x, dims)?,
             _ => return self.elsewhere("softmax"),
         }
         Ok(())
@@ -160,6 +175,9 @@ impl Device {
             (Device::Cpu(cpu), F32(dx), F32(dy), F32(y)) => {
                 fast::softmax_backward(cpu, dx, dy, y, dims);
             }
+            (Device::Cuda(gpu), F32(dx), F32(dy), F32(y)) => {
+                gpu.softmax_backward(dx, dy, y, dims)?
+            }
             _ => return self.elsewhere("softmax_backward"),
         }
         Ok(())
@@ -173,6 +191,7 @@ impl Device {
             (Device::Reference, F32(out), F32(x)) => reference::log_softmax(out, x, dims),
             (Device::Reference, F64(out), F64(x)) => reference::log_softmax(out, x, dims),
             (Device::Cpu(cpu), F32(out), F32(x)) => fast::log_softmax(cpu, out, x, dims),
+            (Device::Cuda(gpu), F32(out), F32(x)) => gpu.log_softmax(out, x, dims)?,
             _ => return self.elsewhere("log_softmax"),
         }
         Ok(())
@@ -192,6 +211,9 @@ impl Device {
             (Device::Cpu(cpu), F32(dx), F32(dy), F32(y)) => {
                 fast::log_softmax_backward(cpu, dx, dy, y, dims);
             }
+            (Device::Cuda(gpu), F32(dx), F32(dy), F32(y)) => {
+                gpu.log_softmax_backward(dx, dy, y, dims)?
+            }
             _ => return self.elsewhere("log_softmax_backward"),
         }
         Ok(())
@@ -204,6 +226,7 @@ impl Device {
             (Device::Reference, F32(x)) => reference::cross_entropy(x, labels, dims, r).into(),
             (Device::Reference, F64(x)) => reference::cross_entropy(x, labels, dims, r),
             (Device::Cpu(cpu), F32(x)) => fast::cross_entropy(cpu, x, labels, dims, r).into(),
+            (Device::Cuda(gpu), F32(x)) => gpu.cross_entropy(x, labels, dims, r)?.into(),
             _ => return self.elsewhere("cross_entropy"),
         })
     }
@@ -228,6 +251,9 @@ impl Device {
             (Device::Cpu(cpu), F32(d), F32(x)) => {
                 fast::cross_entropy_backward(cpu, d, x, labels, dims, r);
             }
+            (Device::Cuda(gpu), F32(d), F32(x)) => {
+                gpu.cross_entropy_backward(d, x, labels, dims, r)?
+            }
             _ => return self.elsewhere("cross_entropy_backward"),
         }
         Ok(())
@@ -240,6 +266,7 @@ impl Device {
             (Device::Reference, F32(y), F32(t)) => reference::mean_squared_error(y, t, r).into(),
             (Device::Reference, F64(y), F64(t)) => reference::mean_squared_error(y, t, r),
             (Device::Cpu(cpu), F32(y), F32(t)) => fast::mean_squared_error(cpu, y, t, r).into(),
+            (Device::Cuda(gpu), F32(y), F32(t)) => gpu.mean_squared_error(y, t, r)?.into(),
             _ => return self.elsewhere("mean_squared_error"),
         })
     }
@@ -263,6 +290,9 @@ impl Device {
             (Device::Cpu(cpu), F32(dy), F32(y), F32(t)) => {
                 fast::mean_squared_error_backward(cpu, dy, y, t, r);
             }
+            (Device::Cuda(gpu), F32(dy), F32(y), F32(t)) => {
+                gpu.mean_squared_error_backward(dy, y, t, r)?
+            }
             _ => return self.elsewhere("mean_squared_error_backward"),
         }
         Ok(())
@@ -275,6 +305,7 @@ impl Device {
             (Device::Reference, F32(w), F32(g)) => reference::sgd(w, g, lr),
             (Device::Reference, F64(w), F64(g)) => reference::sgd(w, g, lr.into()),
             (Device::Cpu(cpu), F32(w), F32(g)) => fast::sgd(cpu, w, g, lr),
+            (Device::Cuda(gpu), F32(w), F32(g)) => gpu.sgd(w, g, lr)?,
             _ => return self.elsewhere("sgd"),
         }
         Ok(())
@@ -293,6 +324,7 @@ impl Device {
         match (self, &mut w.storage, &mut v.storage, &g.storage) {
             (Device::Reference, F32(w), F32(v), F32(g)) => reference::momentum(w, v, g, lr, mu),
             (Device::Cpu(cpu), F32(w), F32(v), F32(g)) => fast::momentum(cpu, w, v, g, lr, mu),
+            (Device::Cuda(gpu), F32(w), F32(v), F32(g)) => gpu.momentum(w, v, g, lr, mu)?,
             _ => return self.elsewhere("momentum"),
         }
         Ok(())
@@ -311,6 +343,7 @@ impl Device {
         match (self, &mut w.storage, &mut v.storage, &g.storage) {
             (Device::Reference, F32(w), F32(v), F32(g)) => reference::nesterov(w, v, g, lr, mu),
             (Device::Cpu(cpu), F32(w), F32(v), F32(g)) => fast::nesterov(cpu, w, v, g, lr, mu),
+            (Device::Cuda(gpu), F32(w), F32(v), F32(g)) => gpu.nesterov(w, v, g, lr, mu)?,
             _ => return self.elsewhere("nesterov"),
         }
         Ok(())
@@ -331,6 +364,7 @@ impl Device {
                 reference::adam(w, m, v, g, step)
             }
             (Device::Cpu(cpu), F32(w), F32(m), F32(v), F32(g)) => fast::adam(cpu, w, m, v, g, step),
+            (Device::Cuda(gpu), F32(w), F32(m), F32(v), F32(g)) => gpu.adam(w, m, v, g, step)?,
             _ => return self.elsewhere("adam"),
         }
         Ok(())
@@ -343,6 +377,7 @@ impl Device {
             (Device::Reference, F32(out), F32(x)) => reference::dropout(out, x, p, stream),
             (Device::Reference, F64(out), F64(x)) => reference::dropout(out, x, p, stream),
             (Device::Cpu(cpu), F32(out), F32(x)) => fast::dropout(cpu, out, x, p, stream),
+            (Device::Cuda(gpu), F32(out), F32(x)) => gpu.dropout(out, x, p, stream)?,
             _ => return self.elsewhere("dropout"),
         }
         Ok(())
@@ -352,7 +387,9 @@ impl Device {
     pub fn copy(&self, out: &mut Tensor, x: &Tensor) -> Result<()> {
         same("copy", &[out, x])?;
         match (self, &mut out.storage, &x.storage) {
-            (Device::Reference | Device::Cpu(_), F32(out), F32(x)) => out.copy_from_slice(x),
+            (Device::Reference | Device::Cpu(_) | Device::Cuda(_), F32(out), F32(x)) => {
+                out.copy_from_slice(x);
+            }
             (Device::Reference, F64(out), F64(x)) => out.copy_from_slice(x),
             _ => return self.elsewhere("copy"),
         }
@@ -365,6 +402,7 @@ impl Device {
             (Device::Reference, F32(out)) => reference::fill_uniform(out, limit, stream),
             (Device::Reference, F64(out)) => reference::fill_uniform(out, limit.into(), stream),
             (Device::Cpu(cpu), F32(out)) => fast::fill_uniform(cpu, out, limit, stream),
+            (Device::Cuda(gpu), F32(out)) => gpu.fill_uniform(out, limit, stream)?,
             _ => return self.elsewhere("fill_uniform"),
         }
         Ok(())
@@ -376,6 +414,7 @@ impl Device {
             (Device::Reference, F32(x)) => reference::scale(x, factor),
             (Device::Reference, F64(x)) => reference::scale(x, factor.into()),
             (Device::Cpu(cpu), F32(x)) => fast::scale(cpu, x, factor),
+            (Device::Cuda(gpu), F32(x)) => gpu.scale(x, factor)?,
             _ => return self.elsewhere("scale"),
         }
         Ok(())
@@ -388,6 +427,7 @@ impl Device {
             (Device::Reference, F32(x), F32(y)) => reference::add_scaled(x, factor, y),
             (Device::Reference, F64(x), F64(y)) => reference::add_scaled(x, factor.into(), y),
             (Device::Cpu(cpu), F32(x), F32(y)) => fast::add_scaled(cpu, x, factor, y),
+            (Device::Cuda(gpu), F32(x), F32(y)) => gpu.add_scaled(x, factor, y)?,
             _ => return self.elsewhere("add_scaled"),
         }
         Ok(())
@@ -399,6 +439,7 @@ impl Device {
             (Device::Reference, F32(x)) => reference::sum_of_squares(x).into(),
             (Device::Reference, F64(x)) => reference::sum_of_squares(x),
             (Device::Cpu(cpu), F32(x)) => fast::sum_of_squares(cpu, x).into(),
+            (Device::Cuda(gpu), F32(x)) => gpu.sum_of_squares(x)?.into(),
             _ => return self.elsewhere("sum_of_squares"),
         })
     }
@@ -413,6 +454,7 @@ impl Device {
             (Device::Reference, F32(out)) => reference::gather(out, pixels, order, i),
             (Device::Reference, F64(out)) => reference::gather(out, pixels, order, i),
             (Device::Cpu(cpu), F32(out)) => fast::gather(cpu, out, pixels, order, i),
+            (Device::Cuda(gpu), F32(out)) => gpu.gather(out, pixels, order, i)?,
             _ => return self.elsewhere("gather"),
         }
         Ok(())
@@ -427,6 +469,7 @@ impl Device {
             (Device::Reference, F32(x)) => reference::argmax(out, x, [b, o]),
             (Device::Reference, F64(x)) => reference::argmax(out, x, [b, o]),
             (Device::Cpu(cpu), F32(x)) => fast::argmax(cpu, out, x, [b, o]),
+            (Device::Cuda(gpu), F32(x)) => gpu.argmax(out, x, [b, o])?,
             _ => return self.elsewhere("argmax"),
         }
         Ok(())

@@ -130,6 +130,10 @@ pub enum Error {
         hint: &'static str,
     },
 
+    /// A GPU failed at its work.
+    #[error("{0} (hint: {hint})", hint = .0.hint())]
+    Cuda(#[from] glassbox_cuda::Error),
+
     /// A run's folder cannot be used.
     #[error("{}: {reason} (hint: {hint})", path.display())]
     Run {

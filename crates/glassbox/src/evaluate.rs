@@ -80,7 +80,7 @@ pub fn infer(
         return wrong("outputs are computed in f32, the element type of the network");
     }
     out.set_rows(pixels.len() / width);
-    if plan::infer(network, device, pixels, out) {
+    if plan::infer(network, device, pixels, out)? {
         return Ok(());
     }
     let mut x = Tensor::zeros(&[0, width]);

@@ -4,6 +4,7 @@
 //! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
 
 use crate::error::Result;
+use crate::telemetry::GpuReading;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened in a run.
@@ -49,6 +50,13 @@ pub enum Event {
     },
     /// An epoch ended.
     Epoch(EpochRecord),
+    /// How the machine was doing: about once a second, on a GPU.
+    System {
+        /// The steps made so far.
+        step: u64,
+        /// The GPU.
+        gpu: GpuReading,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// The steps made so far.

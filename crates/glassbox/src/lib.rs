@@ -38,7 +38,8 @@ pub mod data;
 pub mod error;
 pub mod file;
 
-pub mod tensor;
+pub mod telemetry;
+mod tensor;
 
 pub mod device;
 
@@ -62,7 +63,7 @@ pub mod trainer;
 pub mod run;
 pub mod sweep;
 
-pub use device::{Device, DeviceName};
+pub use device::{Cuda, Device, DeviceName};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
@@ -78,10 +79,12 @@ pub use samples::Samples;
 pub use schedule::Schedule;
 pub use settings::Settings;
 pub use sweep::Sweep;
+pub use telemetry::{GpuReading, Telemetry};
 pub use tensor::Tensor;
 pub use trainer::Trainer;
 
 pub use glassbox_cpu as cpu;
+pub use glassbox_cuda as cuda;
 
 // The README's Rust is compiled and run with the other doc tests.
 #[cfg(doctest)]

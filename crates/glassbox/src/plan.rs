@@ -3,11 +3,12 @@
 //! The trainer hands a plan not one step but a run of them, so that a plan may do many in one call.
 //! Every plan gives the same bits; they differ in speed and in what they can carry out.
 
+mod cuda;
 mod fused;
 mod layered;
 
+pub use cuda::OnGpu;
 pub use fused::Fused;
-pub(crate) use fused::infer;
 pub use layered::Layered;
 
 use crate::device::Device;
@@ -19,8 +20,10 @@ use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::samples::Samples;
 use crate::settings::Settings;
+use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A plan as users name it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ pub struct Steps<'a> {
     /// What to make small.
     pub loss: Loss,
     /// All samples.
-    pub samples: &'a Samples,
+    pub samples: &'a Arc<Samples>,
     /// The samples to take, in order; the last batch may be smaller than the others.
     pub order: &'a [u32],
     /// Samples a step.
@@ -89,6 +92,9 @@ impl PlanName {
         device: &Device,
     ) -> Result<(Box<dyn Plan>, Option<String>)> {
         let network = Network::new(&settings.model, Init::Zero, 0)?;
+        if let Device::Cuda(_) = device {
+            return self.choose_on_gpu(settings, &network);
+        }
         let obstacle = fused::obstacle(&network, settings.loss(), settings.clip, device);
         match (self, obstacle) {
             (PlanName::Layered, _) => Ok((Box::new(Layered::default()), None)),
@@ -108,6 +114,81 @@ impl PlanName {
             }
         }
     }
+}
+
+impl PlanName {
+    /// The plan of that name on a GPU.
+    fn choose_on_gpu(
+        self,
+        settings: &Settings,
+        network: &Network,
+    ) -> Result<(Box<dyn Plan>, Option<String>)> {
+        let mut obstacle = cuda::obstacle(network, settings.loss(), settings.clip);
+        let stays = obstacle.is_none();
+        if stays && !cuda::has_fused(network) {
+            obstacle = Some(format!("{network} has not one hidden layer"));
+        }
+        match (self, obstacle) {
+            (PlanName::Fused, Some(obstacle)) => Err(Error::Setting {
+                setting: "--plan",
+                value: self.to_string(),
+                reason: obstacle,
+                hint: "use --plan layered, or auto".to_string(),
+            }),
+            (PlanName::Fused, None) => Ok((Box::new(OnGpu::new(false)), None)),
+            (PlanName::Auto, None) => {
+                let why = "plan fused: a step in three kernels, with the bits of plan layered";
+                Ok((Box::new(OnGpu::new(false)), Some(why.to_string())))
+            }
+            (PlanName::Layered, _) if stays => Ok((Box::new(OnGpu::new(true)), None)),
+            (PlanName::Layered, _) => Ok((Box::new(Layered::default()), None)),
+            (PlanName::Auto, Some(obstacle)) => {
+                let plan: Box<dyn Plan> =
+                    if stays { Box::new(OnGpu::new(true)) } else { Box::new(Layered::default()) };
+                Ok((plan, Some(format!("plan layered: {obstacle}"))))
+            }
+        }
+    }
+}
+
+/// Fills `out` (b,o) with the network's outputs for images in one call of an engine, if there is a call
+/// for this network and device. Returns whether there is.
+pub(crate) fn infer(
+    network: &mut Network,
+    device: &Device,
+    pixels: &[u8],
+    out: &mut Tensor,
+) -> Result<bool> {
+    match device {
+        Device::Cuda(gpu) => cuda::infer(network, gpu, pixels, out),
+        _ => Ok(fused::infer(network, device, pixels, out)),
+    }
+}
+
+/// The engine trusts what it is given.
+fn check_samples(network: &Network, steps: &Steps) -> Result<()> {
+    let (samples, classes) = (steps.samples, network.output_width());
+    let inputs = network.input_width();
+    if samples.width != inputs || samples.pixels.len() != inputs * samples.labels.len() {
+        return Err(Error::Shape {
+            op: "steps",
+            shapes: vec![vec![samples.len(), samples.width], vec![inputs, classes]],
+            hint: "the samples are (n,i) for a network (i,o)",
+        });
+    }
+    if steps.batch == 0 {
+        let (what, hint) = ("a step of no samples", "use a batch of at least 1");
+        return Err(Error::Refused { what, hint });
+    }
+    let labels = samples.labels.iter().enumerate();
+    if let Some((row, &label)) = labels.into_iter().find(|(_, l)| **l as usize >= classes) {
+        return Err(Error::Label { row, label, classes });
+    }
+    if steps.order.iter().any(|&sample| sample as usize >= samples.len()) {
+        let (what, hint) = ("a sample that does not exist", "give the order below samples.len()");
+        return Err(Error::Refused { what, hint });
+    }
+    Ok(())
 }
 
 impl fmt::Display for PlanName {

@@ -15,6 +15,7 @@ use crate::optim::Optimizer;
 use crate::plan::{Plan, StepResult, Steps};
 use crate::samples::Samples;
 use crate::settings::Settings;
+use crate::telemetry::Telemetry;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Trainer {
     saved: Option<u64>,
     /// How many steps the plan gets at a time.
     at_once: u64,
+    /// The GPU that computes, if one does.
+    telemetry: Option<Telemetry>,
 }
 
 impl Trainer {
@@ -77,6 +80,7 @@ impl Trainer {
             });
         }
         let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &network);
+        let telemetry = device.telemetry()?;
         let progress = Progress::default();
         Ok(Trainer {
             settings,
@@ -91,6 +95,7 @@ impl Trainer {
             origin: Vec::new(),
             saved: None,
             at_once: 1,
+            telemetry,
         })
     }
 
@@ -253,6 +258,9 @@ impl Trainer {
         let seconds = start.elapsed().as_secs_f64() / results.len().max(1) as f64;
         for (result, rate) in results.into_iter().zip(rates) {
             self.record(result, rate, seconds, sink)?;
+        }
+        if let Some(gpu) = self.telemetry.as_mut().and_then(Telemetry::poll) {
+            sink.event(&Event::System { step: self.progress.step, gpu })?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! The same bits everywhere: a training gives one SHA-256 on the definition and on the fast engine
-//! with every instruction set and number of threads, however its steps are handed to the plan.
+//! with every instruction set and number of threads, and on a simulated GPU, however its steps are handed to the plan.
 
 use glassbox::cpu::fast::{Engine, Simd};
 use glassbox::cpu::reference::philox::{Philox, Purpose};
@@ -9,16 +9,27 @@ use glassbox::{
     Device, Init, Loss, Moment, Network, Optimizer, PlanName, Reduction, Rule, Samples, Schedule,
     Settings, Tensor, Trainer, evaluate, infer,
 };
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 const THREADS: [usize; 4] = [1, 2, 3, 5];
 
-/// The fast engine in every form this CPU can run.
+/// The fast engine in every form this CPU can run, and a GPU.
 fn engines() -> Vec<Device> {
     let engine = |simd, threads| Device::Cpu(Arc::new(Engine::new(simd, threads)));
     let sets = Simd::available().into_iter();
-    sets.flat_map(|simd| THREADS.map(|threads| engine(simd, threads))).collect()
+    let cpus = sets.flat_map(|simd| THREADS.map(|threads| engine(simd, threads)));
+    cpus.chain([gpu()]).collect()
+}
+
+/// The simulated GPU, or with `GLASSBOX_CUDA_REAL=1` the machine's own.
+fn gpu() -> Device {
+    static GPU: OnceLock<Device> = OnceLock::new();
+    GPU.get_or_init(|| {
+        glassbox_cuda_sim::install_default();
+        Device::cuda(0).expect("a GPU, simulated or real")
+    })
+    .clone()
 }
 
 /// The first of the built-in digits.
@@ -185,7 +196,7 @@ fn inference_from_bytes_gives_the_numbers_of_forward() {
 
 #[test]
 fn however_steps_are_handed_to_the_plan() {
-    let samples = odd_samples(83, 50, 7);
+    let samples = Arc::new(odd_samples(83, 50, 7));
     let order = Philox::new(3, Purpose::Shuffle, 0, 0).permutation(83);
     let (batch, rates) = (10, [0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02]);
     let run = |text: &str, clip: Option<f32>, at_once: usize, device: &Device| {
@@ -210,14 +221,17 @@ fn however_steps_are_handed_to_the_plan() {
         }
         (network.sha256(), losses)
     };
-    for (text, clip) in
-        [("50-33-leaky0.1-17-gelu-dropout0.3-7", Some(1.0)), ("50-33-leaky0.1-17-gelu-7", None)]
-    {
+    for (text, clip) in [
+        ("50-33-leaky0.1-17-gelu-dropout0.3-7", Some(1.0)),
+        ("50-dropout0.2-33-leaky0.1-17-gelu-dropout0.3-7-logsoftmax", None),
+        ("50-33-leaky0.1-17-gelu-7", None),
+        ("50-33-tanh-7", None),
+    ] {
         let expected = run(text, clip, 1, &Device::Reference);
         assert_eq!(expected.1.len(), 9);
         assert_eq!(expected.1.iter().map(|step| step.count).sum::<u32>(), 83);
         for at_once in [1, 2, 3, 4, 9, 100] {
-            for device in [Device::Reference, Device::cpu(Some(2)).unwrap()] {
+            for device in [Device::Reference, Device::cpu(Some(2)).unwrap(), gpu()] {
                 let found = run(text, clip, at_once, &device);
                 assert_eq!(found, expected, "{text}, {at_once} at once on {device:?}");
             }

@@ -38,6 +38,11 @@ impl Philox {
         Philox { key: [seed as u32, (seed >> 32) as u32], stream: [step, epoch, purpose as u32] }
     }
 
+    /// The words of the key, and words 1 to 3 of the counter: what a stream is on another device.
+    pub fn words(&self) -> ([u32; 2], [u32; 3]) {
+        (self.key, self.stream)
+    }
+
     /// Element `index` of the stream: a uniform 32-bit number.
     pub fn bits(&self, index: u64) -> u32 {
         self.block(index / 4)[(index % 4) as usize]

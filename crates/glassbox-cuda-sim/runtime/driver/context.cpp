@@ -171,6 +171,15 @@ API cuDeviceGetName(char* name, int length, int device) {
     return SUCCESS;
 }
 
+API cuDeviceGetPCIBusId(char* text, int length, int device) {
+    Guard guard(lock());
+    if (!is_initialized()) return NOT_INITIALIZED;
+    if (!has_device(device)) return INVALID_DEVICE;
+    if (text == nullptr || length < 13) return INVALID_VALUE;
+    snprintf(text, static_cast<size_t>(length), "0000:00:00.0");
+    return SUCCESS;
+}
+
 API cuDeviceTotalMem_v2(size_t* bytes, int device) {
     Guard guard(lock());
     if (!is_initialized()) return NOT_INITIALIZED;

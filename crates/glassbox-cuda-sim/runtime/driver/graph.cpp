@@ -12,7 +12,8 @@ API cuStreamBeginCapture_v2(Handle handle, int mode) {
         if (stream->capture != nullptr) return ILLEGAL_STATE;
         stream->capture = std::make_shared<Capture>();
         stream->capture->origin = stream.get();
-        stream->capture->is_relaxed = mode == 2;
+        stream->capture->mode = mode;
+        stream->capture->thread = std::this_thread::get_id();
         return SUCCESS;
     });
 }

@@ -116,7 +116,8 @@ bool disturbs_a_capture(Context& context) {
     bool is_disturbed = false;
     for (const auto& stream : context.streams.all()) {
         Capture* capture = stream.second->capture.get();
-        if (capture == nullptr || capture->is_relaxed) continue;
+        if (capture == nullptr || capture->mode == 2) continue;
+        if (capture->mode == 1 && capture->thread != std::this_thread::get_id()) continue;
         capture->is_invalid = is_disturbed = true;
     }
     return is_disturbed;

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <set>
+#include <thread>
 
 namespace driver {
 // What is being captured, from one stream and those that joined it through events.
@@ -11,7 +12,10 @@ struct Capture {
     Graph graph;
     Stream* origin;
     std::set<Stream*> unjoined;
-    bool is_relaxed, is_invalid = false;
+    // 0 forbids what could disturb it to all threads, 1 only to the one that began it, 2 to none.
+    int mode;
+    std::thread::id thread;
+    bool is_invalid = false;
 };
 
 struct Stream : std::enable_shared_from_this<Stream> {

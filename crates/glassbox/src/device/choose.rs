@@ -1,17 +1,17 @@
 //! The choice of a device, and the reasons for it.
 
+use super::Cuda;
 use super::Device;
 use crate::error::{Error, Result};
+use crate::telemetry::Telemetry;
 use glassbox_cpu::fast::{Engine, Simd};
-use serde::{Deserialize, Serialize};
 use std::env::VarError;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// A device as users name it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceName {
     /// The fastest that is present.
     #[default]
@@ -20,8 +20,8 @@ pub enum DeviceName {
     Reference,
     /// The fast engine.
     Cpu,
-    /// An NVIDIA GPU.
-    Cuda,
+    /// The NVIDIA GPU of that number, counted from 0.
+    Cuda(usize),
 }
 
 impl Device {
@@ -33,16 +33,25 @@ impl Device {
         match name {
             DeviceName::Reference => Ok((Device::Reference, None)),
             DeviceName::Cpu => Ok((Device::cpu(threads)?, None)),
-            DeviceName::Auto => {
-                let reason = "device cpu: this version of Glassbox computes on the CPU only";
-                Ok((Device::cpu(threads)?, Some(reason.to_string())))
-            }
-            DeviceName::Cuda => Err(Error::Device {
-                device: name.to_string(),
-                reason: "this version of Glassbox has no CUDA engine".to_string(),
-                hint: "use --device cpu",
-            }),
+            DeviceName::Auto => match glassbox_cuda::Engine::open(0) {
+                Ok(engine) => {
+                    let why = format!("device cuda: {} is present", engine.context().name());
+                    Ok((Device::Cuda(Cuda { engine: Arc::new(engine), ordinal: 0 }), Some(why)))
+                }
+                Err(error) => Ok((Device::cpu(threads)?, Some(format!("device cpu: {error}")))),
+            },
+            DeviceName::Cuda(ordinal) => Ok((Device::cuda(ordinal)?, None)),
         }
+    }
+
+    /// The GPU of that number, counted from 0.
+    pub fn cuda(ordinal: usize) -> Result<Device> {
+        let engine = glassbox_cuda::Engine::open(ordinal).map_err(|error| Error::Device {
+            device: DeviceName::Cuda(ordinal).to_string(),
+            reason: error.to_string(),
+            hint: error.hint(),
+        })?;
+        Ok(Device::Cuda(Cuda { engine: Arc::new(engine), ordinal }))
     }
 
     /// The fast engine with the best instruction set, or the one `GLASSBOX_SIMD` names.
@@ -78,18 +87,27 @@ impl Device {
         Ok(Device::Cpu(Arc::new(Engine::new(simd, threads))))
     }
 
-    /// `reference` or `cpu`.
+    /// Who can tell how the GPU is doing, if this is one.
+    pub fn telemetry(&self) -> Result<Option<Telemetry>> {
+        match self {
+            Device::Cuda(gpu) => Ok(Some(Telemetry::new(&gpu.engine.context().pci_bus_id()?))),
+            _ => Ok(None),
+        }
+    }
+
+    /// `reference`, `cpu` or `cuda`.
     pub fn name(&self) -> &'static str {
         match self {
             Device::Reference => "reference",
             Device::Cpu(_) => "cpu",
+            Device::Cuda(_) => "cuda",
         }
     }
 
-    /// The instruction set in use; the definition has none but the compiler's.
+    /// The instruction set in use; the definition has none but the compiler's, and a GPU its own.
     pub fn simd(&self) -> &'static str {
         match self {
-            Device::Reference => "none",
+            Device::Reference | Device::Cuda(_) => "none",
             Device::Cpu(engine) => engine.simd().name(),
         }
     }
@@ -97,7 +115,7 @@ impl Device {
     /// How many threads take part.
     pub fn threads(&self) -> usize {
         match self {
-            Device::Reference => 1,
+            Device::Reference | Device::Cuda(_) => 1,
             Device::Cpu(engine) => engine.threads(),
         }
     }
@@ -105,7 +123,15 @@ impl Device {
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} ({}, {} threads)", self.name(), self.simd(), self.threads())
+        match self {
+            Device::Cuda(Cuda { engine, ordinal }) => {
+                let (context, ordinal) = (engine.context(), *ordinal);
+                let [major, minor] = [context.capability() / 10, context.capability() % 10];
+                let name = DeviceName::Cuda(ordinal);
+                write!(f, "{name} ({}, compute capability {major}.{minor})", context.name())
+            }
+            _ => write!(f, "{} ({}, {} threads)", self.name(), self.simd(), self.threads()),
+        }
     }
 }
 
@@ -115,7 +141,29 @@ impl fmt::Display for DeviceName {
             DeviceName::Auto => "auto",
             DeviceName::Reference => "reference",
             DeviceName::Cpu => "cpu",
-            DeviceName::Cuda => "cuda",
+            DeviceName::Cuda(0) => "cuda",
+            DeviceName::Cuda(ordinal) => return write!(f, "cuda:{ordinal}"),
+        })
+    }
+}
+
+impl FromStr for DeviceName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<DeviceName> {
+        let name = match text.split_once(':') {
+            None if text == "auto" => Some(DeviceName::Auto),
+            None if text == "reference" => Some(DeviceName::Reference),
+            None if text == "cpu" => Some(DeviceName::Cpu),
+            None if text == "cuda" => Some(DeviceName::Cuda(0)),
+            Some(("cuda", ordinal)) => ordinal.parse().ok().map(DeviceName::Cuda),
+            _ => None,
+        };
+        name.ok_or_else(|| Error::Setting {
+            setting: "--device",
+            value: text.to_string(),
+            reason: "there is none of that name".to_string(),
+            hint: "use auto, reference, cpu, cuda, or cuda:1 for the second GPU".to_string(),
         })
     }
 }

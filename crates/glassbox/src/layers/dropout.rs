@@ -1,6 +1,6 @@
 //! Dropout: while training, a random share of the elements is left out.
 
-use super::{Layer, Pass};
+use super::{Layer, Part, Pass};
 use crate::device::Device;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -53,6 +53,10 @@ impl Layer for Dropout {
             Some(dx) => self.apply(pass, dx, dy),
             None => Ok(()),
         }
+    }
+
+    fn part(&self) -> Part {
+        Part::Dropout(self.p)
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {

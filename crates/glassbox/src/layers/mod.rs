@@ -65,13 +65,19 @@ pub trait Layer: Send + Sync {
     fn boxed_clone(&self) -> Box<dyn Layer>;
 }
 
-/// A layer as part of a multilayer perceptron.
+/// A layer as plans that take whole steps see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part {
     /// x·W + b
     Dense,
     /// A function of each element.
     Activation(Activation),
+    /// Leaves out each element with this probability.
+    Dropout(f32),
+    /// e^x / Σ e^x of each row.
+    Softmax,
+    /// Its logarithm.
+    LogSoftmax,
     /// Something else.
     Other,
 }

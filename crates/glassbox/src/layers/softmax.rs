@@ -2,7 +2,7 @@
 //!
 //! A classifier needs neither: its loss takes the logits, which is exact where these would round.
 
-use super::{Layer, Pass};
+use super::{Layer, Part, Pass};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -31,6 +31,10 @@ impl Layer for Softmax {
             Some(dx) => pass.device.softmax_backward(dx, dy, y),
             None => Ok(()),
         }
+    }
+
+    fn part(&self) -> Part {
+        Part::Softmax
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {
@@ -63,6 +67,10 @@ impl Layer for LogSoftmax {
             Some(dx) => pass.device.log_softmax_backward(dx, dy, y),
             None => Ok(()),
         }
+    }
+
+    fn part(&self) -> Part {
+        Part::LogSoftmax
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {

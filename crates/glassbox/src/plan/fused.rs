@@ -1,6 +1,6 @@
 //! Whole steps of a multilayer perceptron in one call of the engine.
 
-use super::{Plan, StepResult, Steps};
+use super::{Plan, StepResult, Steps, check_samples};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::layers::Part;
@@ -72,7 +72,7 @@ impl Plan for Fused {
 
 /// Fills `out` (b,o) with the network's outputs for images in one call of the engine, if there is a
 /// call for this network and device. Returns whether there is.
-pub(crate) fn infer(
+pub(super) fn infer(
     network: &mut Network,
     device: &Device,
     pixels: &[u8],
@@ -141,30 +141,4 @@ fn layers<'a>(network: &'a mut Network, memory: &'a mut [Vec<Tensor>]) -> Vec<fu
         fused::Layer { outputs, activation, weight, bias }
     };
     shape.into_iter().map(layer).collect()
-}
-
-/// The engine trusts what it is given.
-fn check_samples(network: &Network, steps: &Steps) -> Result<()> {
-    let (samples, classes) = (steps.samples, network.output_width());
-    let inputs = network.input_width();
-    if samples.width != inputs || samples.pixels.len() != inputs * samples.labels.len() {
-        return Err(Error::Shape {
-            op: "fused",
-            shapes: vec![vec![samples.len(), samples.width], vec![inputs, classes]],
-            hint: "the samples are (n,i) for a network (i,o)",
-        });
-    }
-    if steps.batch == 0 {
-        let (what, hint) = ("a step of no samples", "use a batch of at least 1");
-        return Err(Error::Refused { what, hint });
-    }
-    let labels = samples.labels.iter().enumerate();
-    if let Some((row, &label)) = labels.into_iter().find(|(_, l)| **l as usize >= classes) {
-        return Err(Error::Label { row, label, classes });
-    }
-    if steps.order.iter().any(|&sample| sample as usize >= samples.len()) {
-        let (what, hint) = ("a sample that does not exist", "give the order below samples.len()");
-        return Err(Error::Refused { what, hint });
-    }
-    Ok(())
 }

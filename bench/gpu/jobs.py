@@ -1,0 +1,218 @@
+"""What is done with the GPU: tests, checks of memory, training, and timings beside the peers.
+
+A job takes the bundle and yields rows: a name, a status (passed, failed, missing, skipped), why, and figures.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+# Longer than anything should take. Under compute-sanitizer everything is slower by far.
+SECONDS = {"test": 600, "sanitizer": 300, "program": 300, "peer": 300}
+
+
+class Bundle:
+    """The folder, and how its programs meet the driver."""
+
+    def __init__(self, folder, is_dry):
+        self.folder, self.is_dry = folder, is_dry
+        self.simulator = folder / "simulator/libcuda.so.1"
+        self.manifest = json.loads((folder / "manifest.json").read_text())
+
+    def files(self, kind):
+        """The programs of a kind by name, in order."""
+        there = self.folder / kind
+        return {path.name: path for path in sorted(there.iterdir())} if there.is_dir() else {}
+
+    def environment(self):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("GLASSBOX_")}
+        if not self.is_dry:
+            return inherited | {"GLASSBOX_CUDA_REAL": "1"}
+        simulator = str(self.simulator)
+        # Tests ask for the library by the first; programs find it, as they find any driver, by the second.
+        return inherited | {"GLASSBOX_CUDA_LIBRARY": simulator, "LD_LIBRARY_PATH": str(self.simulator.parent)}
+
+    def data(self):
+        """Arguments for real MNIST if the bundle has it, else for what is built in."""
+        folder = self.folder / "mnist"
+        return ["--data", "mnist", "--data-dir", folder] if folder.is_dir() else ["--data", "digits"]
+
+    def run(self, command, seconds, env=None):
+        """(status, output, errors, seconds); the status is None if the time was over."""
+        words, start = [str(word) for word in command], time.monotonic()
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, errors="replace", timeout=seconds, env=env or self.environment()
+            )
+        except subprocess.TimeoutExpired as over:
+            return None, text(over.stdout), text(over.stderr), seconds
+        except OSError as error:
+            return 127, "", str(error), 0.0
+        return done.returncode, done.stdout, done.stderr, time.monotonic() - start
+
+
+def text(output):
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def passed(name, **figures):
+    return {"name": name, "status": "passed", **figures}
+
+
+def failed(name, why, **figures):
+    return {"name": name, "status": "failed", "why": why, **figures}
+
+
+def missing(name, why):
+    return {"name": name, "status": "missing", "why": why}
+
+
+def skipped(name, why):
+    return {"name": name, "status": "skipped", "why": why}
+
+
+def ended(status, output, errors):
+    """Why a program failed, in its own last words."""
+    how = "ran out of time" if status is None else f"exited with {status}"
+    return f"{how}: {(errors.strip() or output.strip())[-1500:]}"
+
+
+def tests(bundle):
+    """Every test binary, on the driver."""
+    binaries = bundle.files("tests")
+    if not binaries:
+        yield missing("tests", "the bundle has no tests")
+    for name, path in binaries.items():
+        status, output, errors, seconds = bundle.run([path], SECONDS["test"])
+        counts = [sum(map(int, column)) for column in zip(*re.findall(r"(\d+) passed; (\d+) failed; (\d+) ignored", output))]
+        figures = {"seconds": round(seconds, 1)}
+        if counts:
+            figures |= dict(zip(["tests_passed", "tests_failed", "tests_ignored"], counts))
+        if status == 0:
+            yield passed(name, **figures)
+        else:
+            yield failed(name, ended(status, output, errors) + names_of_failures(output), **figures)
+
+
+def names_of_failures(output):
+    return "".join(f"\n{name}" for name in re.findall(r"^test (\S+) \.\.\. FAILED", output, re.MULTILINE))
+
+
+def sanitizer(bundle):
+    """The tests of the kernels again, under compute-sanitizer."""
+    program = shutil.which("compute-sanitizer") or shutil.which("/usr/local/cuda/bin/compute-sanitizer")
+    if bundle.is_dry or not program:
+        why = "there is no GPU" if bundle.is_dry else "compute-sanitizer is not on the PATH"
+        yield skipped("memcheck and racecheck", why)
+        return
+    # Tests ask for what the driver has to refuse, and that is no error of theirs.
+    tools = {"memcheck": ["--tool", "memcheck", "--report-api-errors", "no"], "racecheck": ["--tool", "racecheck"]}
+    for tool, flags in tools.items():
+        for name, path in bundle.files("tests").items():
+            command = [program, *flags, "--error-exitcode", "99", path, "--test-threads=1"]
+            status, output, errors, seconds = bundle.run(command, SECONDS["sanitizer"])
+            found = re.findall(r"(?:ERROR SUMMARY|RACECHECK SUMMARY): (\d+)", output + errors)
+            figures = {"seconds": round(seconds, 1), "errors": sum(map(int, found))}
+            if status == 0 and found:
+                yield passed(f"{tool}: {name}", **figures)
+            elif status == 0:
+                yield skipped(f"{tool}: {name}", "it launched no kernel")
+            else:
+                yield failed(f"{tool}: {name}", ended(status, output, errors), **figures)
+
+
+def train(bundle, name, *arguments):
+    """One training by the program, as a row."""
+    program = bundle.folder / "bin/glassbox"
+    if not program.exists():
+        return missing(name, "the bundle has no glassbox")
+    with tempfile.TemporaryDirectory() as out:
+        command = [program, "train", *bundle.data(), *arguments, "--out", f"{out}/run", "--json", "--quiet"]
+        status, output, errors, seconds = bundle.run(command, SECONDS["program"])
+    if status != 0:
+        return failed(name, ended(status, output, errors))
+    told = json.loads(output)
+    kept = ["dataset", "network", "epochs", "steps", "test_accuracy", "train_loss", "seconds_training", "model_sha256"]
+    return passed(name, **{key: told.get(key) for key in kept}, seconds_process=round(seconds, 3))
+
+
+def exact(bundle):
+    """Fifty steps on the GPU end with the bits of the CPU."""
+    rows = {}
+    for device in ("cpu", "cuda"):
+        rows[device] = train(bundle, f"50 steps, {device}", "--device", device, "--max-steps", 50, "--seed", 0)
+        yield rows[device]
+    hashes = [row.get("model_sha256") for row in rows.values()]
+    if None in hashes:
+        yield skipped("the same bits", "one of the two did not run")
+    elif hashes[0] == hashes[1]:
+        yield passed("the same bits", model_sha256=hashes[0])
+    else:
+        yield failed("the same bits", f"the CPU's model is {hashes[0]}, the GPU's {hashes[1]}")
+
+
+def training(bundle):
+    """Whole trainings, on the GPU and on the CPU beside it."""
+    few = ["--max-steps", 3] if bundle.is_dry else []
+    for recipe in ("brief", "best"):
+        for device in ("cuda", "cpu"):
+            yield train(bundle, f"recipe {recipe}, {device}", "--recipe", recipe, "--device", device, "--seed", 0, *few)
+
+
+def ours(bundle, example):
+    """The rows of one of our programs that measure: an object of JSON a line."""
+    path = bundle.files("examples").get(example)
+    if not path:
+        yield missing(example, f"the bundle has no example {example}")
+        return
+    command = [path, "--json", *(["--quick"] if bundle.is_dry else [])]
+    yield from measured(example, *bundle.run(command, SECONDS["program"]))
+
+
+def peer(bundle, script):
+    """The rows of a peer's script, which needs PyTorch and a GPU."""
+    if bundle.is_dry:
+        yield skipped(script, "PyTorch is measured on a GPU only")
+        return
+    status, output, errors, seconds = bundle.run([sys.executable, bundle.folder / script], SECONDS["peer"], dict(os.environ))
+    if status != 0 and "No module named 'torch'" in errors:
+        yield skipped(script, "PyTorch is not installed")
+    else:
+        yield from measured(script, status, output, errors, seconds)
+
+
+def measured(name, status, output, errors, _):
+    if status != 0:
+        yield failed(name, ended(status, output, errors))
+        return
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    yield from ({"name": line.pop("name"), "status": "passed", **line} for line in lines)
+    if not lines:
+        yield failed(name, "it printed no figure")
+
+
+def products(bundle):
+    """The rungs of the matrix product beside cuBLAS, which PyTorch calls."""
+    yield from ours(bundle, "bench_products")
+    yield from peer(bundle, "torch_products.py")
+
+
+def steps(bundle):
+    """A training step of 784-128-10 at batch 64, ours beside PyTorch's, eager and as a CUDA graph."""
+    yield from ours(bundle, "bench_steps")
+    yield from peer(bundle, "torch_steps.py")
+
+
+JOBS = {
+    "tests": tests,
+    "exact": exact,
+    "training": training,
+    "products": products,
+    "steps": steps,
+    "sanitizer": sanitizer,
+}

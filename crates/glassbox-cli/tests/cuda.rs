@@ -1,0 +1,153 @@
+//! `--device cuda` as its users see it: on the simulated driver, without one, and when it fails.
+
+mod common;
+
+use common::{Outcome, command, few_digits, folder, glassbox};
+use glassbox_cuda_sim::{Mode, library_dir, stub_dir};
+use std::path::Path;
+use std::process::Command;
+
+/// A short training; what it is computed on comes behind.
+fn words() -> Vec<&'static str> {
+    let words = ["train", "--data", few_digits(), "--model", "784-16-relu-10", "--epochs", "1"];
+    [&words[..], &["--batch", "50", "--lr", "0.05", "--seed", "5", "--quiet", "--json"]].concat()
+}
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&words()[..], more].concat()
+}
+
+/// The program where this folder's library is the CUDA driver.
+fn where_driver_is(library: &Path, folder: &Path, words: &[&str]) -> Command {
+    let mut command = command(folder, words);
+    command.env("LD_LIBRARY_PATH", library);
+    command
+}
+
+/// The program with the simulated driver, whose behaviour these variables change.
+fn simulated(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    let mut command = where_driver_is(&library_dir(Mode::Fast), folder, words);
+    command.envs(variables.iter().copied()).output().expect("the program starts").into()
+}
+
+#[test]
+fn fifty_steps_of_the_headline_network_give_the_bits_of_the_cpu() {
+    let folder = folder();
+    let words = |device, plan| {
+        let words = ["train", "--data", few_digits(), "--recipe", "brief", "--max-steps", "50"];
+        let more = ["--device", device, "--plan", plan, "--quiet", "--json"];
+        [&words[..], &more, &["--out", if plan == "auto" { device } else { plan }]].concat()
+    };
+    let expected = glassbox(folder.path(), &words("cpu", "auto")).ok().json();
+    for plan in ["auto", "layered"] {
+        let found = simulated(folder.path(), &words("cuda", plan), &[]).ok().json();
+        assert_eq!(found["device"], "cuda");
+        assert_eq!(found["plan"], if plan == "auto" { "fused" } else { "layered" });
+        assert_eq!(found["model_sha256"], expected["model_sha256"], "plan {plan}");
+    }
+}
+
+#[test]
+fn without_a_driver_cuda_is_an_error_and_auto_says_why_it_took_the_cpu() {
+    let folder = folder();
+    let failed = glassbox(folder.path(), &with(&["--device", "cuda"])).hints(&[3]);
+    assert!(failed.stderr.contains("no NVIDIA driver"), "{failed:?}");
+    let loud = ["train", "--data", few_digits(), "--model", "784-10", "--max-steps", "3"];
+    let outcome = glassbox(folder.path(), &loud).ok();
+    let lines = outcome.stderr.lines();
+    let why: Vec<_> = lines.filter(|line| line.contains("device cpu:")).collect();
+    assert!(matches!(why[..], [line] if line.contains("no NVIDIA driver")), "{outcome:?}");
+}
+
+#[test]
+fn drivers_that_do_not_serve_are_named() {
+    let folder = folder();
+    let cases: [(&str, &str, &[&str]); 4] = [
+        ("GLASSBOX_SIM_DRIVER", "11040", &["too old", "11.4", "12.0"]),
+        ("GLASSBOX_SIM_DEVICES", "0", &["no CUDA device 0"]),
+        ("GLASSBOX_SIM_CAPABILITY", "70", &["7.0", "7.5"]),
+        ("GLASSBOX_SIM_CAPABILITY", "75", &[]),
+    ];
+    for (name, value, expected) in cases {
+        let words = with(&["--device", "cuda", "--max-steps", "2", "--out", value]);
+        let outcome = simulated(folder.path(), &words, &[(name, value)]);
+        if expected.is_empty() {
+            outcome.ok();
+            continue;
+        }
+        let outcome = outcome.hints(&[3]);
+        assert!(expected.iter().all(|text| outcome.stderr.contains(text)), "{outcome:?}");
+        // The CPU is there all the same.
+        let out = format!("auto{value}");
+        let words = with(&["--max-steps", "2", "--out", &out]);
+        let found = simulated(folder.path(), &words, &[(name, value)]).ok().json();
+        assert_eq!(found["device"], "cpu", "{name} {value}");
+    }
+    let words = with(&["--device", "cuda"]);
+    let mut command = where_driver_is(&stub_dir(), folder.path(), &words);
+    let outcome = Outcome::from(command.output().unwrap()).hints(&[3]);
+    assert!(outcome.stderr.contains("has no function cu"), "{outcome:?}");
+}
+
+#[test]
+fn a_second_gpu_has_to_be_there() {
+    let folder = folder();
+    let outcome = simulated(folder.path(), &with(&["--device", "cuda:1"]), &[]).hints(&[3]);
+    assert!(outcome.stderr.contains("no CUDA device 1"), "{outcome:?}");
+    let outcome = glassbox(folder.path(), &with(&["--device", "cuda:x"])).hints(&[2]);
+    assert!(outcome.stderr.contains("cuda:1"), "{outcome:?}");
+}
+
+#[test]
+fn too_little_memory_is_said_with_the_figures() {
+    let folder = folder();
+    // The images take 3 MB.
+    let memory = [("GLASSBOX_SIM_MEMORY", "2000000")];
+    let outcome = simulated(folder.path(), &with(&["--device", "cuda"]), &memory).hints(&[1]);
+    assert!(outcome.stderr.contains("out of device memory"), "{outcome:?}");
+    assert!(outcome.stderr.contains("of 2000000 are free"), "{outcome:?}");
+}
+
+#[test]
+fn a_lost_device_leaves_the_last_checkpoint_and_the_cpu_goes_on_from_it() {
+    let folder = folder();
+    let epochs = |out, device| {
+        let words = with(&["--epochs", "3", "--device", device, "--out", out]);
+        // clap takes the last of two.
+        let first = words.iter().position(|word| *word == "--epochs").unwrap();
+        [&words[..first], &words[first + 2..]].concat()
+    };
+    let expected = glassbox(folder.path(), &epochs("whole", "cpu")).ok().json();
+    // 80 steps an epoch, of three kernels each, and some for the first evaluation: it breaks in the second.
+    let lost = [("GLASSBOX_SIM_LOST_AFTER", "400")];
+    let outcome = simulated(folder.path(), &epochs("broken", "cuda"), &lost).hints(&[1]);
+    assert!(outcome.stderr.contains("device was lost"), "{outcome:?}");
+    let words = ["train", "--resume", "broken", "--device", "cpu", "--quiet", "--json"];
+    let found = glassbox(folder.path(), &words).ok().json();
+    assert_eq!(found["model_sha256"], expected["model_sha256"]);
+}
+
+#[test]
+fn a_run_may_change_between_cpu_and_gpu() {
+    let folder = folder();
+    let whole = with(&["--device", "cpu", "--out", "whole"]);
+    let expected = glassbox(folder.path(), &whole).ok().json();
+    let begun = with(&["--device", "cpu", "--max-steps", "30", "--out", "part"]);
+    glassbox(folder.path(), &begun).ok();
+    let more = ["--max-steps", "1000", "--quiet", "--json"];
+    let words = [&["train", "--resume", "part", "--device", "cuda"][..], &more].concat();
+    let resumed = simulated(folder.path(), &words, &[]);
+    let found = resumed.ok().json();
+    assert_eq!(found["steps"], expected["steps"]);
+    assert_eq!(found["model_sha256"], expected["model_sha256"]);
+}
+
+#[test]
+fn the_doctor_describes_the_gpu() {
+    let folder = folder();
+    let outcome = simulated(folder.path(), &["doctor"], &[]).ok();
+    assert!(outcome.stdout.contains("cuda:0"), "{outcome:?}");
+    assert!(outcome.stdout.contains("N/A"), "what is not told has a reason: {outcome:?}");
+    let outcome = glassbox(folder.path(), &["doctor"]).ok();
+    assert!(outcome.stdout.contains("no NVIDIA driver"), "{outcome:?}");
+}

@@ -1,0 +1,150 @@
+//! Memory: blocks of the device's, and memory of the host that the device reads and writes by itself.
+
+use super::Element;
+use super::context::Context;
+use super::error::{Error, Result, check};
+use super::stream::Stream;
+use cudarc::driver::sys::{self, CUdeviceptr, CUresult};
+use std::sync::Arc;
+
+/// Memory of the device, as the driver gives it.
+pub(crate) struct Block {
+    address: CUdeviceptr,
+    bytes: usize,
+    context: Arc<Context>,
+}
+
+impl Block {
+    /// A block of some bytes, whose contents are arbitrary.
+    pub(crate) fn new(context: &Arc<Context>, bytes: usize) -> Result<Block> {
+        context.bind()?;
+        let mut address = 0;
+        // SAFETY: a context is current; the driver writes an address.
+        let code = unsafe { sys::cuMemAlloc_v2(&mut address, bytes.max(1)) };
+        if code == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            let (free, total) = context.memory()?;
+            return Err(Error::OutOfMemory { wanted: bytes, free, total });
+        }
+        check("cuMemAlloc", code)?;
+        Ok(Block { address, bytes, context: context.clone() })
+    }
+
+    /// Its address on the device.
+    pub(crate) fn address(&self) -> CUdeviceptr {
+        self.address
+    }
+
+    /// Its size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if self.context.bind().is_ok() {
+            // SAFETY: the block exists. The driver waits for work that uses it.
+            let _ = unsafe { sys::cuMemFree_v2(self.address) };
+        }
+    }
+}
+
+/// Queues copying `from` to the device.
+///
+/// # Safety
+/// `to` has room, and `from` stays as it is until the copy is done.
+pub(crate) unsafe fn copy_in<T: Element>(stream: &Stream, to: u64, from: &[T]) -> Result<()> {
+    stream.bound()?;
+    // SAFETY: promised by the caller.
+    let code = unsafe {
+        let bytes = size_of_val(from);
+        sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), bytes, stream.handle())
+    };
+    check("cuMemcpyHtoDAsync", code)
+}
+
+/// Queues copying from the device into `to`.
+///
+/// # Safety
+/// `from` has as much, and no one touches `to` until the copy is done.
+pub(crate) unsafe fn copy_out<T: Element>(stream: &Stream, to: &mut [T], from: u64) -> Result<()> {
+    stream.bound()?;
+    // SAFETY: promised by the caller.
+    let code = unsafe {
+        let bytes = size_of_val(to);
+        sys::cuMemcpyDtoHAsync_v2(to.as_mut_ptr().cast(), from, bytes, stream.handle())
+    };
+    check("cuMemcpyDtoHAsync", code)
+}
+
+/// Queues copying within the device.
+///
+/// # Safety
+/// Both have so many bytes and do not overlap.
+pub(crate) unsafe fn copy(stream: &Stream, to: u64, from: u64, bytes: usize) -> Result<()> {
+    stream.bound()?;
+    // SAFETY: promised by the caller.
+    let code = unsafe { sys::cuMemcpyDtoDAsync_v2(to, from, bytes, stream.handle()) };
+    check("cuMemcpyDtoDAsync", code)
+}
+
+/// Queues setting every byte.
+///
+/// # Safety
+/// There are as many.
+pub(crate) unsafe fn set(stream: &Stream, to: u64, value: u8, bytes: usize) -> Result<()> {
+    stream.bound()?;
+    // SAFETY: promised by the caller.
+    check("cuMemsetD8Async", unsafe { sys::cuMemsetD8Async(to, value, bytes, stream.handle()) })
+}
+
+/// Memory of the host that stays in place, so that the device copies to and from it by itself while the
+/// host does something else.
+pub struct Pinned<T: Element> {
+    start: *mut T,
+    len: usize,
+    context: Arc<Context>,
+}
+
+// SAFETY: it is the only owner of its memory, and plain numbers may go anywhere.
+unsafe impl<T: Element> Send for Pinned<T> {}
+
+impl<T: Element> Pinned<T> {
+    /// Zeros.
+    pub fn zeros(context: &Arc<Context>, len: usize) -> Result<Pinned<T>> {
+        context.bind()?;
+        let mut start = std::ptr::null_mut();
+        let bytes = len * size_of::<T>();
+        // SAFETY: a context is current; the driver writes an address, with as many bytes behind it.
+        unsafe {
+            check("cuMemAllocHost", sys::cuMemAllocHost_v2(&mut start, bytes.max(1)))?;
+            start.cast::<u8>().write_bytes(0, bytes);
+        }
+        Ok(Pinned { start: start.cast(), len, context: context.clone() })
+    }
+}
+
+impl<T: Element> std::ops::Deref for Pinned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the memory exists and every pattern of bits is a value.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl<T: Element> std::ops::DerefMut for Pinned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and it is the only owner.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+impl<T: Element> Drop for Pinned<T> {
+    fn drop(&mut self) {
+        if self.context.bind().is_ok() {
+            // SAFETY: the memory exists, and no one has it any more.
+            let _ = unsafe { sys::cuMemFreeHost(self.start.cast()) };
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Launching a kernel: its shape, and arguments checked against its parameters.
+
+use crate::buffer::Buffer;
+use crate::driver::{Element, Function, Result, Stream, check};
+use cudarc::driver::sys;
+use std::ffi::c_void;
+
+/// Kernels as the driver takes them: the PTX of a file, and the oldest chip that it is for.
+pub struct Image {
+    /// The file, without its ending.
+    pub name: &'static str,
+    /// Its text.
+    pub ptx: &'static str,
+    /// 10 · major + minor of the compute capability it needs.
+    pub capability: u32,
+}
+
+/// An argument of a kernel: at most eight bytes, passed as they are.
+pub trait Argument {
+    /// How many bytes.
+    const BYTES: usize;
+    /// The bytes, the first in the lowest place.
+    fn bits(&self) -> u64;
+}
+
+macro_rules! number {
+    ($type:ty, $bits:expr) => {
+        impl Argument for $type {
+            const BYTES: usize = size_of::<$type>();
+            fn bits(&self) -> u64 {
+                ($bits)(*self)
+            }
+        }
+    };
+}
+number!(u32, u64::from);
+number!(u64, |x| x);
+number!(f32, |x: f32| u64::from(x.to_bits()));
+
+impl<T: Element> Argument for &Buffer<T> {
+    const BYTES: usize = 8;
+    fn bits(&self) -> u64 {
+        self.address()
+    }
+}
+
+impl<T: Element> Argument for &mut Buffer<T> {
+    const BYTES: usize = 8;
+    fn bits(&self) -> u64 {
+        self.address()
+    }
+}
+
+/// The most threads a block may have, on every chip.
+pub const MOST_THREADS: u32 = 1024;
+
+/// A kernel about to be launched.
+pub struct Launch<'a> {
+    stream: &'a Stream,
+    kernel: &'static str,
+    function: Function,
+    grid: [u32; 3],
+    block: [u32; 3],
+    shared: u32,
+    arguments: Vec<u64>,
+}
+
+impl<'a> Launch<'a> {
+    pub(crate) fn new(stream: &'a Stream, kernel: &'static str, function: Function) -> Launch<'a> {
+        let arguments = Vec::with_capacity(function.parameters.len());
+        Launch { stream, kernel, function, grid: [1; 3], block: [1; 3], shared: 0, arguments }
+    }
+
+    /// So many blocks.
+    pub fn grid(mut self, grid: [u32; 3]) -> Self {
+        self.grid = grid;
+        self
+    }
+
+    /// So many threads a block.
+    pub fn block(mut self, block: [u32; 3]) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// So many bytes of dynamic shared memory a block.
+    pub fn shared(mut self, bytes: u32) -> Self {
+        self.shared = bytes;
+        self
+    }
+
+    /// The next argument.
+    ///
+    /// # Panics
+    /// If the kernel has no parameter of that size there.
+    pub fn arg<A: Argument>(mut self, argument: A) -> Self {
+        let place = self.arguments.len();
+        let expected = self.function.parameters.get(place).copied();
+        assert_eq!(expected, Some(A::BYTES), "{}: bytes of parameter {place}", self.kernel);
+        self.arguments.push(argument.bits());
+        self
+    }
+
+    /// Queues the kernel.
+    ///
+    /// # Safety
+    /// The arguments are what the kernel's text says of them, and nothing else touches the buffers that it
+    /// writes. All buffers are of the stream's engine.
+    ///
+    /// # Panics
+    /// If arguments are missing, or the shape is none.
+    pub unsafe fn run(mut self) -> Result<()> {
+        let ([gx, gy, gz], [bx, by, bz]) = (self.grid, self.block);
+        assert_eq!(self.arguments.len(), self.function.parameters.len(), "{}", self.kernel);
+        assert!((1..=MOST_THREADS).contains(&(bx * by * bz)), "{}: {:?}", self.kernel, self.block);
+        assert!(
+            gx > 0 && (1..=65535).contains(&gy) && (1..=65535).contains(&gz),
+            "{}",
+            self.kernel
+        );
+        self.stream.bound()?;
+        if self.shared > 48 << 10 {
+            self.function.allow_shared(self.shared)?;
+        }
+        let mut places: Vec<*mut c_void> =
+            self.arguments.iter_mut().map(|bits| (bits as *mut u64).cast()).collect();
+        let (stream, places) = (self.stream.handle(), places.as_mut_ptr());
+        // SAFETY: the function exists, there are as many arguments of as many bytes as it has parameters,
+        // and the driver copies them; the rest is promised by the caller.
+        let code = unsafe {
+            let (function, shared, none) =
+                (self.function.handle, self.shared, std::ptr::null_mut());
+            sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
+        };
+        check("cuLaunchKernel", code)
+    }
+
+    /// Registers a thread takes, and the sizes of the parameters: for tests and tables.
+    pub fn registers(&self) -> Result<u32> {
+        self.stream.bound()?;
+        self.function.registers()
+    }
+}

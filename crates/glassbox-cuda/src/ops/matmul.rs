@@ -1,0 +1,76 @@
+//! Products in three forms, with the bits of the definition.
+
+use super::{area, dim};
+use crate::buffer::Buffer;
+use crate::driver::Result;
+use crate::engine::Engine;
+use crate::launch::Image;
+
+pub(super) static IMAGE: Image =
+    Image { name: "matmul", ptx: include_str!("../../ptx/matmul.ptx"), capability: 75 };
+
+/// Threads a block, of both sizes of tile.
+const THREADS: u32 = 256;
+
+/// The sides of the two tiles.
+const SMALL: usize = 16;
+const LARGE: usize = 64;
+
+/// So many large tiles keep a chip busy: two for each of the multiprocessors that today's large ones have.
+/// Below that small tiles spread the work further.
+const ENOUGH: usize = 256;
+
+/// out (m,n) = a (m,k) · b (k,n)
+pub fn matmul(
+    engine: &Engine,
+    out: &mut Buffer<f32>,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    dims: [usize; 3],
+) -> Result<()> {
+    product(["matmul", "matmul_large"], engine, out, a, b, dims)
+}
+
+/// out (m,n) = aᵀ · b, with a (k,m) and b (k,n)
+pub fn matmul_at(
+    engine: &Engine,
+    out: &mut Buffer<f32>,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    dims: [usize; 3],
+) -> Result<()> {
+    product(["matmul_at", "matmul_at_large"], engine, out, a, b, dims)
+}
+
+/// out (m,n) = a · bᵀ, with a (m,k) and b (n,k)
+pub fn matmul_bt(
+    engine: &Engine,
+    out: &mut Buffer<f32>,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    dims: [usize; 3],
+) -> Result<()> {
+    product(["matmul_bt", "matmul_bt_large"], engine, out, a, b, dims)
+}
+
+fn product(
+    [small, large]: [&'static str; 2],
+    engine: &Engine,
+    out: &mut Buffer<f32>,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    [m, k, n]: [usize; 3],
+) -> Result<()> {
+    assert_eq!((out.len(), a.len(), b.len()), (area(m, n), area(m, k), area(k, n)), "{small}");
+    if out.is_empty() {
+        return Ok(());
+    }
+    let tiles = |side| m.div_ceil(side) * n.div_ceil(side);
+    let (kernel, tiles) = match tiles(LARGE) {
+        tiles if tiles >= ENOUGH => (large, tiles),
+        _ => (small, tiles(SMALL)),
+    };
+    let launch = engine.launch(&IMAGE, kernel)?.grid([dim(tiles), 1, 1]).block([THREADS, 1, 1]);
+    // SAFETY: out (m,n), and a and b of the shapes that the kernel takes; a block for each tile.
+    unsafe { launch.arg(out).arg(a).arg(b).arg(dim(m)).arg(dim(k)).arg(dim(n)).run() }
+}

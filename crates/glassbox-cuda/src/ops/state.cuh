@@ -1,0 +1,52 @@
+// What the kernels of a training step read and write beside weights and activations. Nothing that changes from step to
+// step is an argument, so that one recorded graph serves all steps.
+#pragma once
+
+#include "activation.cuh"
+#include "optim.cuh"
+
+// How weights change in one step.
+struct Rule {
+    // SGD, MOMENTUM, NESTEROV or ADAM.
+    unsigned kind;
+    // Added to the gradient, times the weight.
+    float decay;
+    // The learning rate and μ, or the six numbers of AdamStep.
+    float numbers[6];
+};
+
+enum RuleKind : unsigned { SGD, MOMENTUM_RULE, NESTEROV_RULE, ADAM };
+
+// Where the run of steps is.
+struct State {
+    // The step about to be made, counted from the first of the run.
+    unsigned step;
+    // The step whose weights are about to change: a copy, so that who writes one reads the other.
+    unsigned step_of_update;
+    // 1 after a step whose loss was not finite: nothing changes any more. Two of them for the same reason.
+    unsigned stops, stopped;
+    // The first step of the run, counted over the whole training: dropout depends on it.
+    unsigned first_step;
+};
+
+// What a step saw.
+struct Outcome {
+    float loss;
+    unsigned correct;
+};
+
+// One weight after a step, with the optimizer's memory of it.
+__device__ __forceinline__ void change(const Rule& rule, float* w, float* m, float* v, u64 i, float g) {
+    if (rule.decay != 0.0f) g = fmaf(rule.decay, w[i], g);
+    const float* x = rule.numbers;
+    if (rule.kind == SGD) {
+        w[i] = sgd_step(w[i], g, x[0]);
+    } else if (rule.kind == MOMENTUM_RULE) {
+        w[i] = momentum_step(w[i], m[i], g, x[0], x[1]);
+    } else if (rule.kind == NESTEROV_RULE) {
+        w[i] = nesterov_step(w[i], m[i], g, x[0], x[1]);
+    } else {
+        AdamStep step = {x[0], x[1], x[2], x[3], x[4], x[5]};
+        w[i] = adam_step(w[i], m[i], v[i], g, step);
+    }
+}

@@ -1,0 +1,176 @@
+//! Whole runs of training steps on the device: data, weights and the optimizer's memory stay there, and a step
+//! is one graph.
+//!
+//! Two ways of taking a step give the same bits, those of the definition. [`Way::Layered`] goes operation by operation
+//! and takes every network; [`Way::Fused`] takes networks with one hidden layer in three kernels. In both, what
+//! changes from step to step (the images, the rate, the place in the run) lies in device memory, so a step is
+//! recorded once and replayed.
+
+mod fused;
+mod layered;
+mod session;
+
+pub use session::Session;
+
+use crate::buffer::Buffer;
+use crate::driver::Result;
+use crate::engine::Engine;
+use crate::launch::Image;
+use crate::ops::{Activation, AdamStep};
+
+/// The kernels of training steps.
+pub(crate) static IMAGES: [&Image; 2] = [&fused::IMAGE, &layered::IMAGE];
+
+/// One layer of a network, in order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Part {
+    /// x·W + b, to so many features.
+    Dense {
+        /// Output features.
+        outputs: usize,
+    },
+    /// A function of each element.
+    Activation(Activation),
+    /// Leaves out each element with probability p.
+    Dropout {
+        /// The probability, below 1.
+        p: f32,
+    },
+    /// e^x / Σ e^x of each row.
+    Softmax,
+    /// Its logarithm.
+    LogSoftmax,
+}
+
+/// How steps are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Operation by operation.
+    Layered,
+    /// In three kernels.
+    Fused,
+}
+
+/// Which optimizer, with its numbers for one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// w −= lr · g
+    Sgd {
+        /// The learning rate.
+        lr: f32,
+    },
+    /// v = μ v + g;  w −= lr · v
+    Momentum {
+        /// The learning rate.
+        lr: f32,
+        /// How much of the velocity is kept.
+        mu: f32,
+    },
+    /// v = μ v + g;  w −= lr · (g + μ v)
+    Nesterov {
+        /// The learning rate.
+        lr: f32,
+        /// How much of the velocity is kept.
+        mu: f32,
+    },
+    /// Adam or AdamW.
+    Adam(AdamStep),
+}
+
+/// What one step does with its gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Weight decay that is added to the gradient.
+    pub decay: f32,
+}
+
+/// How steps of a network of these parts are carried out, unless someone asks for the other way.
+pub fn way(parts: &[Part]) -> Way {
+    if fused::hidden(parts).is_some() { Way::Fused } else { Way::Layered }
+}
+
+/// Words of a rule in `state.cuh`.
+const RULE_WORDS: usize = 8;
+
+impl Rule {
+    /// The rule as `state.cuh` has it.
+    fn words(&self) -> [u32; RULE_WORDS] {
+        let (kind, numbers) = match self.optimizer {
+            Optimizer::Sgd { lr } => (0, [lr, 0.0, 0.0, 0.0, 0.0, 0.0]),
+            Optimizer::Momentum { lr, mu } => (1, [lr, mu, 0.0, 0.0, 0.0, 0.0]),
+            Optimizer::Nesterov { lr, mu } => (2, [lr, mu, 0.0, 0.0, 0.0, 0.0]),
+            Optimizer::Adam(s) => {
+                let AdamStep { beta1, beta2, epsilon, step_size, sqrt_correction, keep } = s;
+                (3, [beta1, beta2, epsilon, step_size, sqrt_correction, keep])
+            }
+        };
+        let mut words = [kind, self.decay.to_bits(), 0, 0, 0, 0, 0, 0];
+        words[2..].copy_from_slice(&numbers.map(f32::to_bits));
+        words
+    }
+
+    /// How many arrays it remembers for each parameter.
+    fn memories(&self) -> usize {
+        match self.optimizer {
+            Optimizer::Sgd { .. } => 0,
+            Optimizer::Momentum { .. } | Optimizer::Nesterov { .. } => 1,
+            Optimizer::Adam(_) => 2,
+        }
+    }
+}
+
+/// Images and their classes, in device memory.
+pub struct Data {
+    pixels: Buffer<u8>,
+    labels: Buffer<u32>,
+    inputs: usize,
+    classes: usize,
+}
+
+impl Data {
+    /// Copies images of `inputs` bytes and their classes to the device.
+    ///
+    /// # Panics
+    /// If there are not as many labels as images, or an image has no byte.
+    pub fn new(engine: &Engine, pixels: &[u8], labels: &[u32], inputs: usize) -> Result<Data> {
+        assert!(inputs > 0 && pixels.len() == labels.len() * inputs, "images and labels");
+        let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+        let (pixels, labels) = (engine.upload(pixels)?, engine.upload(labels)?);
+        Ok(Data { pixels, labels, inputs, classes })
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Steps to take, with softmax and cross-entropy as the loss.
+pub struct Steps<'a> {
+    /// The images to take, in order; the last batch may be smaller than the others.
+    pub order: &'a [u32],
+    /// What each step does with its gradients.
+    pub rules: &'a [Rule],
+    /// The seed of dropout.
+    pub seed: u64,
+    /// The first of them, counted from 0 over the whole run: dropout depends on it.
+    pub first: u32,
+}
+
+/// What a step saw, before it changed the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// The loss of the batch.
+    pub loss: f32,
+    /// Images that were classified rightly.
+    pub correct: u32,
+    /// Images.
+    pub count: u32,
+}

@@ -1,0 +1,249 @@
+//! A training on the device: its memory, and its steps as graphs.
+
+use super::{Data, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
+use crate::buffer::Buffer;
+use crate::driver::{Graph, Pinned, Result};
+use crate::engine::Engine;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Words of the state in `state.cuh`.
+const STATE_WORDS: usize = 5;
+
+/// A parameter in device memory, with the arrays that the optimizer remembers.
+pub(super) struct Parameter {
+    /// The value, then the memory. Kernels are given the value again where there is no memory.
+    pub arrays: Vec<Buffer<f32>>,
+}
+
+impl Parameter {
+    /// The value and both arrays of memory, as kernels take them: those that do not exist are not touched.
+    pub(super) fn three(&self) -> [&Buffer<f32>; 3] {
+        [0, 1, 2].map(|array| self.arrays.get(array).unwrap_or(&self.arrays[0]))
+    }
+}
+
+/// What the kernels of a step use beside weights and activations.
+pub(super) struct Room {
+    pub engine: Engine,
+    pub data: Arc<Data>,
+    pub parts: Vec<Part>,
+    /// Weight and bias of each dense layer.
+    pub parameters: Vec<[Parameter; 2]>,
+    /// Images a step.
+    pub batch: usize,
+    /// Whether the loss of a batch is the mean of its images'.
+    pub is_mean: bool,
+    /// The key of dropout's streams.
+    pub key: [u32; 2],
+    pub order: Buffer<u32>,
+    pub rules: Buffer<u32>,
+    pub state: Buffer<u32>,
+    pub outcomes: Buffer<u32>,
+}
+
+impl Room {
+    /// 1/b for the mean, 1 for the sum: what gradients are multiplied by.
+    pub(super) fn scale(&self, b: usize) -> f32 {
+        if self.is_mean { 1.0 / b as f32 } else { 1.0 }
+    }
+
+    /// Input features of part `index`, and output features.
+    pub(super) fn widths(&self, index: usize) -> [usize; 2] {
+        let width = |parts: &[Part]| {
+            parts.iter().fold(self.data.inputs, |width, part| match part {
+                Part::Dense { outputs } => *outputs,
+                _ => width,
+            })
+        };
+        [width(&self.parts[..index]), width(&self.parts[..=index])]
+    }
+}
+
+/// A step that was recorded, and the buffers between its kernels.
+struct Recorded {
+    graph: Graph,
+    _between: Between,
+}
+
+/// The buffers between the kernels of a step.
+enum Between {
+    Layered { _buffers: layered::Between },
+    Fused { _buffers: fused::Between },
+}
+
+/// A network in training on the device.
+pub struct Session {
+    way: Way,
+    /// A step for each size of a batch: all have one, the last of an epoch may have another.
+    recorded: HashMap<usize, Recorded>,
+    room: Room,
+    /// Where outcomes arrive.
+    seen: Pinned<u32>,
+}
+
+impl Session {
+    /// Room for training a network of these parts, `memories` arrays of optimizer's memory for each parameter,
+    /// in batches of `batch` images, at most as many steps in a call as the data has batches.
+    ///
+    /// # Panics
+    /// If the parts are not a classifier of the data, or have no parameter.
+    pub fn new(
+        engine: &Engine,
+        data: &Arc<Data>,
+        parts: &[Part],
+        memories: usize,
+        batch: usize,
+        is_mean: bool,
+        seed: u64,
+    ) -> Result<Session> {
+        assert!(batch > 0 && !data.is_empty(), "a step of no images");
+        // Its own, because steps are recorded.
+        let engine = engine.beside()?;
+        let batch = batch.min(data.len());
+        let steps = data.len().div_ceil(batch);
+        let (mut parameters, mut inputs) = (Vec::new(), data.inputs);
+        for part in parts {
+            if let Part::Dense { outputs } = *part {
+                let parameter = |len| -> Result<Parameter> {
+                    let arrays = (0..=memories).map(|_| engine.buffer(len));
+                    Ok(Parameter { arrays: arrays.collect::<Result<_>>()? })
+                };
+                parameters.push([parameter(inputs * outputs)?, parameter(outputs)?]);
+                inputs = outputs;
+            }
+        }
+        assert!(!parameters.is_empty() && inputs >= data.classes, "the parts of a classifier");
+        let room = Room {
+            data: data.clone(),
+            parts: parts.to_vec(),
+            parameters,
+            batch,
+            is_mean,
+            key: [seed as u32, (seed >> 32) as u32],
+            order: engine.buffer(data.len())?,
+            rules: engine.buffer(steps * RULE_WORDS)?,
+            state: engine.zeros(STATE_WORDS)?,
+            outcomes: engine.zeros(2 * steps)?,
+            engine,
+        };
+        let way = super::way(parts);
+        let seen = room.engine.pinned(2 * steps)?;
+        Ok(Session { way, recorded: HashMap::new(), room, seen })
+    }
+
+    /// How steps are taken.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Takes steps operation by operation from now on, though there may be a faster way.
+    pub fn set_layered(&mut self) {
+        self.recorded.clear();
+        self.way = Way::Layered;
+    }
+
+    /// Copies the parameters to the device: for each dense layer the weight (i,o), then the bias (o), each followed
+    /// by the optimizer's memory of it.
+    ///
+    /// # Panics
+    /// If their number or a length is another.
+    pub fn load(&mut self, arrays: &[&[f32]]) -> Result<()> {
+        let mut from = arrays.iter();
+        for buffer in self.room.parameters.iter_mut().flatten().flat_map(|p| &mut p.arrays) {
+            buffer.write(from.next().expect("an array for each buffer"))?;
+        }
+        assert!(from.next().is_none(), "more arrays than buffers");
+        Ok(())
+    }
+
+    /// Copies the parameters back, in the same order.
+    ///
+    /// # Panics
+    /// If their number or a length is another.
+    pub fn store(&self, arrays: &mut [&mut [f32]]) -> Result<()> {
+        let mut to = arrays.iter_mut();
+        for buffer in self.room.parameters.iter().flatten().flat_map(|p| &p.arrays) {
+            buffer.read(to.next().expect("an array for each buffer"))?;
+        }
+        assert!(to.next().is_none(), "more arrays than buffers");
+        Ok(())
+    }
+
+    /// Takes the steps. Ends early after a step whose loss is not finite, before it changes anything.
+    ///
+    /// # Panics
+    /// If there are more steps than the data has batches, an image does not exist, or rules do not fit the memory.
+    pub fn run(&mut self, steps: &Steps) -> Result<Vec<Outcome>> {
+        let room = &mut self.room;
+        let (count, batch) = (steps.rules.len(), room.batch);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        assert_eq!(steps.order.len().div_ceil(batch), count, "a rule for each step");
+        assert!(steps.order.len() <= room.data.len(), "more steps than the data has batches");
+        let images = room.data.len();
+        assert!(
+            steps.order.iter().all(|&image| (image as usize) < images),
+            "an image is out of range"
+        );
+        let memories = room.parameters[0][0].arrays.len() - 1;
+        assert!(steps.rules.iter().all(|rule| rule.memories() <= memories), "memory");
+        if room.key != [steps.seed as u32, (steps.seed >> 32) as u32] {
+            room.key = [steps.seed as u32, (steps.seed >> 32) as u32];
+            self.recorded.clear();
+        }
+        let words: Vec<u32> = steps.rules.iter().flat_map(Rule::words).collect();
+        room.order.write_first(steps.order)?;
+        room.rules.write_first(&words)?;
+        room.state.write(&[0, 0, 0, 0, steps.first])?;
+
+        for chunk in steps.order.chunks(batch) {
+            self.queue(chunk.len())?;
+        }
+        self.outcomes(steps)
+    }
+
+    /// Queues a step of `b` images, which is recorded the first time.
+    fn queue(&mut self, b: usize) -> Result<()> {
+        if !self.recorded.contains_key(&b) {
+            self.recorded.insert(b, self.record(b)?);
+        }
+        // SAFETY: the session owns all memory of the graph, and waits before it reads any.
+        unsafe { self.recorded[&b].graph.launch(self.room.engine.stream()) }
+    }
+
+    fn record(&self, b: usize) -> Result<Recorded> {
+        let (room, engine) = (&self.room, &self.room.engine);
+        engine.load_all()?;
+        let (graph, _between) = match self.way {
+            Way::Layered => {
+                let mut buffers = layered::Between::new(room, b)?;
+                let graph = engine.capture(|| buffers.step(room, b))?;
+                (graph, Between::Layered { _buffers: buffers })
+            }
+            Way::Fused => {
+                let mut buffers = fused::Between::new(room, b)?;
+                let graph = engine.capture(|| buffers.step(room, b))?;
+                (graph, Between::Fused { _buffers: buffers })
+            }
+        };
+        Ok(Recorded { graph, _between })
+    }
+
+    /// Waits, and reads what the steps saw, up to one that is not finite.
+    fn outcomes(&mut self, steps: &Steps) -> Result<Vec<Outcome>> {
+        let count = steps.rules.len();
+        self.room.outcomes.read(&mut self.seen)?;
+        let sizes = steps.order.chunks(self.room.batch).map(<[u32]>::len);
+        let mut outcomes = Vec::with_capacity(count);
+        for (words, size) in self.seen.chunks_exact(2).zip(sizes) {
+            let loss = f32::from_bits(words[0]);
+            outcomes.push(Outcome { loss, correct: words[1], count: size as u32 });
+            if !loss.is_finite() {
+                break;
+            }
+        }
+        Ok(outcomes)
+    }
+}

@@ -1,0 +1,56 @@
+// A training step, operation by operation: the parts that ops has not, because they depend on the step.
+#include "row_loss.cuh"
+#include "philox.cuh"
+#include "state.cuh"
+
+// The batch of the step at hand: x (b,i) from bytes, and the labels (b). `order` names the images of all steps, `batch`
+// a step.
+extern "C" __global__ void step_inputs(float* __restrict__ x, unsigned* __restrict__ labels, const unsigned char* __restrict__ pixels,
+                                       const unsigned* __restrict__ all_labels, const unsigned* __restrict__ order,
+                                       const State* __restrict__ state, unsigned batch, unsigned b, unsigned i) {
+    const unsigned* rows = order + u64(state->step) * batch;
+    u64 n = u64(b) * i;
+    for (u64 e = first_element(); e < n; e += element_step()) x[e] = float(pixels[u64(rows[e / i]) * i + e % i]) / 255.0f;
+    for (u64 row = first_element(); row < b; row += element_step()) labels[row] = all_labels[rows[row]];
+}
+
+// out = x / (1 − p) where the stream of this step and layer keeps the element, 0 elsewhere; on dy it gives dx. Between the
+// two the state has gone on to the next step.
+extern "C" __global__ void step_dropout(float* __restrict__ out, const float* __restrict__ x, const State* __restrict__ state,
+                                        unsigned is_backward, float p, unsigned k0, unsigned k1, unsigned layer,
+                                        unsigned purpose, u64 n) {
+    // The words of the counter are (layer, step of the run) for dropout, see glassbox/src/layers/dropout.rs.
+    unsigned step = is_backward ? state->step_of_update : state->step;
+    Stream stream = {k0, k1, layer, state->first_step + step, purpose};
+    float scale = 1.0f / (1.0f - p);
+    for (u64 e = first_element(); e < n; e += element_step()) out[e] = uniform(stream, e) < p ? 0.0f : x[e] * scale;
+}
+
+// Of each row of logits (b,o): its loss, whether its answer is right, and dlogits (b,o) times `scale`.
+extern "C" __global__ void step_loss(float* __restrict__ losses, unsigned* __restrict__ right, float* __restrict__ dlogits,
+                                     const float* __restrict__ logits, const unsigned* __restrict__ labels, float scale, unsigned b,
+                                     unsigned o) {
+    for (unsigned row = blockIdx.x; row < b; row += gridDim.x) row_loss(losses, right, dlogits, logits, labels[row], scale, row, o);
+}
+
+// The end of the forward pass: what the step saw, and whether it may change anything. One thread: the losses are added
+// in order.
+extern "C" __global__ void step_outcome(Outcome* __restrict__ outcomes, State* __restrict__ state, const float* __restrict__ losses,
+                                        const unsigned* __restrict__ right, unsigned is_mean, unsigned b) {
+    if (first_element() > 0) return;
+    unsigned step = state->step;
+    Outcome outcome = sum_up(losses, right, is_mean, b);
+    outcomes[step] = outcome;
+    if (!is_finite(outcome.loss)) state->stopped = 1;
+    state->step_of_update = step;
+    state->step = step + 1;
+}
+
+// What the step does with a gradient (n).
+extern "C" __global__ void step_update(float* __restrict__ w, float* __restrict__ m, float* __restrict__ v,
+                                       const float* __restrict__ g, const Rule* __restrict__ rules, const State* __restrict__ state,
+                                       u64 n) {
+    if (state->stopped) return;
+    Rule rule = rules[state->step_of_update];
+    for (u64 i = first_element(); i < n; i += element_step()) change(rule, w, m, v, i, g[i]);
+}

@@ -1,0 +1,64 @@
+//! What the tests on a device share: an engine, numbers to try, and the comparison of bits.
+//!
+//! The device is the simulated one, in the mode that `GLASSBOX_CUDA_SIM` names, or with
+//! `GLASSBOX_CUDA_REAL=1` the machine's own.
+
+#![allow(dead_code)] // not every test file uses everything
+
+use glassbox_cpu::reference::philox::{Philox, Purpose};
+use glassbox_cuda::{Buffer, Engine};
+use std::sync::{Arc, OnceLock};
+
+/// The engine that all tests of a file share.
+pub fn engine() -> &'static Arc<Engine> {
+    static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        glassbox_cuda_sim::install_default();
+        Arc::new(Engine::open(0).expect("a device, simulated or real"))
+    })
+}
+
+/// Numbers in [−1, 1) to try, the same for the same seed.
+pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let stream = Philox::new(seed, Purpose::Test, 1, 0);
+    (0..count as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect()
+}
+
+/// The same, with zeros of both signs and, if `wild`, numbers that are none, subnormal, or nearly too large.
+pub fn odd_numbers(seed: u64, count: usize, wild: bool) -> Vec<f32> {
+    let stream = Philox::new(seed, Purpose::Test, 2, 0);
+    let mut numbers = numbers(seed, count);
+    for (i, x) in numbers.iter_mut().enumerate() {
+        match stream.below(i as u64, if wild { 24 } else { 4 }) {
+            0 => *x = 0.0,
+            1 => *x = -0.0,
+            4 => *x = f32::INFINITY,
+            5 => *x = f32::NEG_INFINITY,
+            6 => *x = f32::NAN,
+            7 => *x *= 1e38,
+            8 => *x *= 1e-42,
+            _ => {}
+        }
+    }
+    numbers
+}
+
+/// A buffer of these numbers.
+pub fn up(numbers: &[f32]) -> Buffer<f32> {
+    engine().upload(numbers).unwrap()
+}
+
+/// A buffer for so many numbers.
+pub fn room(count: usize) -> Buffer<f32> {
+    engine().buffer(count).unwrap()
+}
+
+/// Fails unless both have the same bits; a NaN is a NaN.
+pub fn assert_same(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let differ = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
+    if let Some(place) = found.iter().zip(expected).position(differ) {
+        let (a, b) = (found[place], expected[place]);
+        panic!("{what}: element {place} of {} is {a:e}, defined {b:e}", found.len());
+    }
+}
