@@ -90,7 +90,7 @@ impl Compiler {
 
     /// The job of a library that only knows its version, as a driver that lacks functions.
     pub fn stub_job(&self) -> Result<Job, String> {
-        self.runtime_job("driver/results", &["-DGLASSBOX_SIM_STUB"])
+        self.runtime_job("driver/results", "-DGLASSBOX_SIM_STUB")
     }
 
     /// What [`Compiler::library`] compiles.
@@ -117,18 +117,15 @@ impl Compiler {
         }
         for file in RUNTIME_FILES.split_whitespace().chain(mode.runtime_files().split_whitespace())
         {
-            jobs.push(self.runtime_job(file, &[])?);
+            jobs.push(self.runtime_job(file, "")?);
         }
         Ok(jobs)
     }
 
-    fn runtime_job(&self, file: &str, more: &[&str]) -> Result<Job, String> {
+    fn runtime_job(&self, file: &str, more: &str) -> Result<Job, String> {
         let source = self.runtime.join(format!("{file}.cpp"));
-        let flags: Vec<&str> =
-            RUNTIME_FLAGS.split_whitespace().chain(more.iter().copied()).collect();
-        let text = read(&source)?;
-        let hash = hash(&(&text, self.runtime_headers()?, &flags, compiler()));
-        let flags = flags.into_iter().map(String::from).collect();
+        let flags = words(&[RUNTIME_FLAGS, more, &own_flags()].join(" "));
+        let hash = hash(&(read(&source)?, self.runtime_headers()?, &flags, compiler()));
         self.job(&source, &scan::identifier(file), hash, flags)
     }
 
@@ -145,14 +142,14 @@ impl Compiler {
         let (headers, headers_name) = &self.headers;
         let folders = [own_headers.to_path_buf(), headers.clone()];
         let wrapper = scan::wrapper_of(name, text);
-        let flags = [KERNEL_FLAGS, mode.kernel_flags(), fma_flag()].join(" ");
+        let flags = [KERNEL_FLAGS, mode.kernel_flags(), fma_flag(), &own_flags()].join(" ");
         // Paths are left out, so that the same text is the same object wherever it lies.
         let included = scan::headers_of(text, &folders);
         let hash = hash(&(&wrapper, included, self.runtime_headers()?, &flags, compiler()));
         let stem = scan::identifier(name);
         let source = self.new_objects()?.join(format!("{stem}-{hash:016x}.cpp"));
         write(&source, &wrapper)?;
-        let mut flags: Vec<String> = flags.split_whitespace().map(String::from).collect();
+        let mut flags = words(&flags);
         for folder in &folders {
             flags.push(format!("-I{}", folder.display()));
             flags.push(format!("-ffile-prefix-map={}={headers_name}", folder.display()));
@@ -206,6 +203,11 @@ fn fma_flag() -> &'static str {
         return "-mfma";
     }
     ""
+}
+
+/// What the user adds: `-O0 -g` for a debugger, say.
+fn own_flags() -> String {
+    std::env::var("CXXFLAGS").unwrap_or_default()
 }
 
 fn compiler() -> String {

@@ -1,6 +1,8 @@
 // Streams and events.
 #include "stream.h"
 
+#include "../memory.h"
+
 #include <time.h>
 
 namespace driver {
@@ -52,11 +54,22 @@ Result enqueue(Context& context, const std::shared_ptr<Stream>& stream, Operatio
     return SUCCESS;
 }
 
+// A graph remembers addresses, and what was there when it was captured may be gone.
+static Result carry_out(const Operation& operation) {
+    for (const void* use : operation.uses) {
+        size_t offset = static_cast<size_t>(static_cast<const char*>(use) - sim::memory::arena);
+        if (offset >= sim::memory::ARENA_BYTES || sim::memory::find(use).begin != nullptr) continue;
+        say(operation.name + ": its memory has been freed");
+        return ILLEGAL_ADDRESS;
+    }
+    return operation.carry_out();
+}
+
 Result step(Context& context, Stream& stream) {
     if (context.fault != SUCCESS) return context.fault;
     Operation operation = std::move(stream.queue.front());
     stream.queue.pop_front();
-    Result result = operation.carry_out();
+    Result result = carry_out(operation);
     if (result != SUCCESS) context.fault = result;
     return result;
 }
