@@ -4,9 +4,10 @@ use super::{area, dim};
 use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::engine::Engine;
+use crate::ladder;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "matmul", ptx: include_str!("../../ptx/matmul.ptx"), capability: 75 };
 
 /// Threads a block, of both sizes of tile.
@@ -20,7 +21,7 @@ const LARGE: usize = 64;
 /// Below that small tiles spread the work further.
 const ENOUGH: usize = 256;
 
-/// out (m,n) = a (m,k) · b (k,n)
+/// out (m,n) = a (m,k) · b (k,n), by the rung of the ladder that fits chip and shape
 pub fn matmul(
     engine: &Engine,
     out: &mut Buffer<f32>,
@@ -28,7 +29,8 @@ pub fn matmul(
     b: &Buffer<f32>,
     dims: [usize; 3],
 ) -> Result<()> {
-    product(["matmul", "matmul_large"], engine, out, a, b, dims)
+    let rung = ladder::best(engine.context().capability(), engine.is_exact(), dims);
+    ladder::matmul(engine, rung, out, a, b, dims)
 }
 
 /// out (m,n) = aᵀ · b, with a (k,m) and b (k,n)
