@@ -31,19 +31,19 @@ const ONE_ENGINE: &[(&str, &str)] = &[
     ("vector", "fast: AVX-512, AVX2 and plain arrays under one name"),
 ];
 
-/// Where files may say `unsafe`: the fast loops.
-const FAST: [&str; 3] = [
+/// Where files may say `unsafe`: the fast loops, and what talks to a driver or plays one.
+const FAST: [&str; 4] = [
     "crates/glassbox-cpu/src/fast/",
     "crates/glassbox-cpu/src/fused/",
     "crates/glassbox-cuda/src/",
+    "crates/glassbox-cuda-sim/",
 ];
 
 /// Files elsewhere that may say `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
     ("bench/rust/ours/limits.rs", "a measurement of the multiply-add instruction itself"),
     ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
-    ("crates/glassbox-cuda-sim/src/lib.rs", "loading a library runs its initialisers"),
-    ("crates/glassbox-cuda-sim/tests/common/mod.rs", "functions of a driver, called by name"),
+    ("crates/glassbox-cuda/examples/vector_add.rs", "the first launch of the course"),
     ("crates/glassbox-cuda/tests/ladder.rs", "a launch with blocks of another shape"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
