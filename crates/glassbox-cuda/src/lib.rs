@@ -6,7 +6,7 @@
 //!
 //! **Exact.** The kernels of [`ops`] give the bits of the definition, `glassbox_cpu::reference`: an output
 //! element is one chain of fused multiply-adds in the same order, and exp, ln and tanh are the same
-//! polynomials. Faster ways that round otherwise have names of their own and state a bound.
+//! polynomials. Faster ways that round otherwise have names of their own and state a bound: see [`ladder`].
 //!
 //! What goes wrong on the device is an [`Error`] with the facts; sizes that do not fit are our mistake, and
 //! asserted.
@@ -15,6 +15,7 @@ mod buffer;
 mod driver;
 mod engine;
 mod infer;
+pub mod ladder;
 mod launch;
 pub mod ops;
 mod pool;

@@ -5,7 +5,7 @@
 // bytes, to use 4 bytes of each. The one number of `b` is the same for all of them, which costs a single access.
 //
 // Bound by: memory transactions. Most of what memory delivers is thrown away.
-#include "rungs.cuh"
+#include "ladder.cuh"
 
 extern "C" __global__ void matmul_01_naive(float* __restrict__ out, const float* __restrict__ a,
                                            const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {

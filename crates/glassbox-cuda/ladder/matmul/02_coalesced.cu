@@ -7,7 +7,7 @@
 // Should gain: a warp asks memory for 5 sectors in a step instead of up to 33.
 // Bound by: memory again. Each thread reads two numbers for one multiply-add, and only the caches know that its
 // neighbours read the same ones.
-#include "rungs.cuh"
+#include "ladder.cuh"
 
 extern "C" __global__ void matmul_02_coalesced(float* __restrict__ out, const float* __restrict__ a,
                                                const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {

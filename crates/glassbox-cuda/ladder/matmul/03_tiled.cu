@@ -5,7 +5,7 @@
 // reads. Two barriers a step are the price: nobody may multiply before all have copied, and nobody may overwrite the
 // tiles before all have multiplied.
 // Bound by: shared memory. Each multiply-add still needs two loads, only from nearer by.
-#include "rungs.cuh"
+#include "ladder.cuh"
 
 constexpr unsigned TILE = 16;
 
@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(TILE* TILE)
     Place tile = tile_of_block(n, TILE, TILE);
     unsigned y = threadIdx.x / TILE, x = threadIdx.x % TILE;
     float acc = 0.0f;
-    for (unsigned first = 0; first < k; first += TILE) {
+    for (unsigned first = 0; first < k; first += TILE) {  // mutant: one step more adds zeros
         a_tile[y][x] = left.at(tile.row + y, first + x);
         b_tile[y][x] = right.at(first + y, tile.col + x);
         __syncthreads();

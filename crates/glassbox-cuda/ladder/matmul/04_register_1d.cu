@@ -1,10 +1,10 @@
 // Rung 4, a tile in registers, in one dimension: a thread holds 8 elements of a column instead of one.
 //
-// Should gain: it loads a number of `b` into a register and uses it 8 times. So 8 multiply-adds need 9 loads from shared
-// memory instead of 16. The 8 chains do not wait for each other, so the latency of one is hidden behind the others. And
-// the tile of the block is larger, 64×64, so a number from memory is used 64 times.
-// Bound by: shared memory still, with about one load a multiply-add.
-#include "rungs.cuh"
+// Should gain: it loads a number of `b` into a register and uses it 8 times, so 8 multiply-adds need 9 numbers from
+// shared memory instead of 16. The 8 chains do not wait for each other, so the latency of one is hidden behind the
+// others. And the tile of the block is larger, 64×64, so a number from memory is used 64 times.
+// Bound by: shared memory still, with about one number a multiply-add.
+#include "ladder.cuh"
 
 constexpr unsigned TILE = 64;   // rows and columns of the output
 constexpr unsigned DEPTH = 8;   // numbers along k
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     unsigned a_row = threadIdx.x / DEPTH, a_col = threadIdx.x % DEPTH;
     unsigned b_row = threadIdx.x / TILE, b_col = threadIdx.x % TILE;
     float acc[ROWS] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
         a_tile[a_row][a_col] = left.at(tile.row + a_row, first + a_col);
         b_tile[b_row][b_col] = right.at(first + b_row, tile.col + b_col);
         __syncthreads();

@@ -1,10 +1,11 @@
 // Rung 5, a tile in registers, in two dimensions: a thread holds 8×8 elements.
 //
-// Should gain: for each p it loads 8 numbers of `a` and 8 of `b` and multiplies each with each. So 64 multiply-adds need
-// 16 loads from shared memory, four to one, where rung 4 had about one to one. The tile of the block is 128×128.
-// Bound by: the number of load instructions, and bank conflicts. Shared memory has 32 banks of 4 bytes; threads that
-// are 8 columns apart share only four of them, so their loads of `b` come one after another.
-#include "rungs.cuh"
+// Should gain: for each p it takes 8 numbers of `a` and 8 of `b` and multiplies each with each. So 64 multiply-adds need
+// 16 numbers from shared memory, four to one, where rung 4 had about one to one. The tile of the block is 128×128.
+// Bound by: the copies, which go number by number, and bank conflicts. Shared memory has 32 banks of 4 bytes, and a
+// thread's 8 columns of `b` lie in 8 of them. Eight neighbouring threads take their first four numbers from only 16
+// banks, so that they come in two turns.
+#include "ladder.cuh"
 
 constexpr unsigned TILE = 128;  // rows and columns of the output
 constexpr unsigned DEPTH = 8;   // numbers along k
@@ -12,7 +13,7 @@ constexpr unsigned SIDE = 8;    // of a thread's tile
 constexpr unsigned ACROSS = TILE / SIDE;
 constexpr unsigned THREADS = ACROSS * ACROSS;
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     matmul_05_register_2d(float* __restrict__ out, const float* __restrict__ a, const float* __restrict__ b, unsigned m,
                           unsigned k, unsigned n) {
     __shared__ float a_tile[TILE][DEPTH], b_tile[DEPTH][TILE];
@@ -21,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     Place tile = tile_of_block(n, TILE, TILE);
     unsigned row = threadIdx.x / ACROSS * SIDE, col = threadIdx.x % ACROSS * SIDE;
     float acc[SIDE][SIDE] = {};
-    for (unsigned first = 0; first < k; first += DEPTH) {
+    for (unsigned first = 0; first < k; first += DEPTH) {  // mutant: one step more adds zeros
 #pragma unroll
         for (unsigned e = threadIdx.x; e < TILE * DEPTH; e += THREADS) {
             a_tile[e / DEPTH][e % DEPTH] = left.at(tile.row + e / DEPTH, first + e % DEPTH);

@@ -3,11 +3,10 @@
 // a thread starts it, goes on, and waits for it only when it needs the numbers.
 //
 // Should gain: memory's answers overlap with arithmetic, and one barrier a step is enough. It tells both that all copies
-// into this pair have arrived and that nobody multiplies the other pair any more. cp.async cannot turn a tile, so that
-// of `a` lies as in memory; a thread takes four numbers along k at a time instead, which costs as many loads.
+// into this pair have arrived and that nobody multiplies the other pair any more.
 // Needs sm_80. 16 bytes are copied at once where rows are aligned, otherwise 4.
 // Bound by: the multiply-adds themselves, and the loads between them, one for each 16.
-#include "rungs.cuh"
+#include "ladder.cuh"
 #include "sm80.cuh"
 
 constexpr unsigned TILE = 128;  // rows and columns of the output
@@ -35,7 +34,8 @@ __device__ __forceinline__ void copy4(float* to, const Matrix& from, unsigned ro
 }
 
 // Starts copying the tiles from `first` on along k.
-__device__ __forceinline__ void fetch(Stage& stage, const Matrix& left, const Matrix& right, Place tile, unsigned first) {
+__device__ __forceinline__ void fetch(Stage& stage, const Matrix& left, const Matrix& right, Place tile,
+                                      unsigned first) {
 #pragma unroll
     for (unsigned e = threadIdx.x; e < TILE * DEPTH / 4; e += THREADS) {
         unsigned a_row = e / (DEPTH / 4), a_col = e % (DEPTH / 4) * 4;
@@ -78,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     unsigned col = warp % (TILE / WARP_COLS) * WARP_COLS + lane % 8 * 4;
     float acc[SIDE][SIDE] = {};
     fetch(stages[0], left, right, tile, 0);
-    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {
+    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {  // mutant: one step more adds zeros
         cp_async_wait<0>();
         __syncthreads();
         if (first + DEPTH < k) fetch(stages[now ^ 1], left, right, tile, first + DEPTH);

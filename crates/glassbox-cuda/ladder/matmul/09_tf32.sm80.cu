@@ -11,7 +11,7 @@
 // Should gain: a tensor core multiplies several times faster than the ordinary units of the same chip, where the maker
 // gave it that rate: by the data sheets 8 times on sm_80, but not faster at all on sm_86, sm_89 and sm_120.
 // Needs sm_80. Bound by: loads from shared memory, which take about as long as the tensor cores.
-#include "rungs.cuh"
+#include "ladder.cuh"
 #include "sm80.cuh"
 
 constexpr unsigned TILE = 128;  // rows and columns of the output
@@ -31,7 +31,8 @@ struct Stage {
     unsigned a[TILE][A_PITCH], b[DEPTH][B_PITCH];
 };
 
-__device__ __forceinline__ void fetch(Carried& next, const Matrix& left, const Matrix& right, Place tile, unsigned first) {
+__device__ __forceinline__ void fetch(Carried& next, const Matrix& left, const Matrix& right, Place tile,
+                                      unsigned first) {
 #pragma unroll
     for (unsigned i = 0; i < EACH; ++i) {
         unsigned e = threadIdx.x + i * THREADS;
@@ -53,7 +54,8 @@ __device__ __forceinline__ void fill(Stage& stage, const Carried& next) {
     }
 }
 
-__device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const Stage& stage, unsigned row, unsigned col) {
+__device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const Stage& stage, unsigned row,
+                                         unsigned col) {
     unsigned lane = threadIdx.x % 32;
 #pragma unroll
     for (unsigned p = 0; p < DEPTH; p += 8) {
@@ -73,7 +75,7 @@ __device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const St
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     matmul_09_tf32(float* __restrict__ out, const float* __restrict__ a, const float* __restrict__ b, unsigned m,
                    unsigned k, unsigned n) {
     __shared__ __align__(16) Stage stages[2];
@@ -85,7 +87,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     float acc[DOWN][ACROSS][4] = {};
     Carried next;
     fetch(next, left, right, tile, 0);
-    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {
+    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {  // mutant: one step more adds zeros
         fill(stages[now], next);
         __syncthreads();
         fetch(next, left, right, tile, first + DEPTH);

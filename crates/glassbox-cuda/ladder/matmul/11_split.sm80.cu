@@ -14,7 +14,7 @@
 // Should gain: where tensor cores are 8 times as fast as ordinary units, three multiplications cost less than one of
 // f32. On chips whose tensor cores do tf32 no faster (sm_86, sm_89, sm_120) this rung is slower than rung 8.
 // Needs sm_80. Bound by: the tensor cores, three times.
-#include "rungs.cuh"
+#include "ladder.cuh"
 #include "sm80.cuh"
 
 constexpr unsigned TILE = 128;  // rows and columns of the output
@@ -35,7 +35,8 @@ struct Stage {
     unsigned a[2][TILE][A_PITCH], b[2][DEPTH][B_PITCH];
 };
 
-__device__ __forceinline__ void fetch(Carried& next, const Matrix& left, const Matrix& right, Place tile, unsigned first) {
+__device__ __forceinline__ void fetch(Carried& next, const Matrix& left, const Matrix& right, Place tile,
+                                      unsigned first) {
     unsigned e = threadIdx.x;
     next.a = left.quad(tile.row + e / (DEPTH / 4), first + e % (DEPTH / 4) * 4);
     next.b = right.quad(first + e / (TILE / 4), tile.col + e % (TILE / 4) * 4);
@@ -64,7 +65,8 @@ __device__ __forceinline__ void fill(Stage& stage, const Carried& next) {
     split(&stage.b[0][b_row][b_col], &stage.b[1][b_row][b_col], next.b);
 }
 
-__device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const Stage& stage, unsigned row, unsigned col) {
+__device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const Stage& stage, unsigned row,
+                                         unsigned col) {
     unsigned lane = threadIdx.x % 32;
     unsigned y[2][ACROSS][2];
 #pragma unroll
@@ -96,7 +98,7 @@ __device__ __forceinline__ void multiply(float (&acc)[DOWN][ACROSS][4], const St
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     matmul_11_split(float* __restrict__ out, const float* __restrict__ a, const float* __restrict__ b, unsigned m,
                     unsigned k, unsigned n) {
     __shared__ __align__(16) Stage stages[2];
@@ -108,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     float acc[DOWN][ACROSS][4] = {};
     Carried next;
     fetch(next, left, right, tile, 0);
-    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {
+    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {  // mutant: one step more adds zeros
         fill(stages[now], next);
         __syncthreads();
         fetch(next, left, right, tile, first + DEPTH);

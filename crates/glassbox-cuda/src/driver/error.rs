@@ -50,6 +50,19 @@ pub enum Error {
         capability: u32,
     },
 
+    /// A kernel needs a newer chip.
+    #[error("{kernel} needs compute capability {}.{}, and {name} has {}.{}", needed / 10, needed % 10, capability / 10, capability % 10)]
+    ChipTooOld {
+        /// The kernel.
+        kernel: &'static str,
+        /// The device.
+        name: String,
+        /// 10 · major + minor of what it has.
+        capability: u32,
+        /// The same of what is needed.
+        needed: u32,
+    },
+
     /// The device's memory does not suffice.
     #[error("out of device memory: {wanted} bytes more are needed, and {free} of {total} are free")]
     OutOfMemory {
@@ -99,6 +112,7 @@ impl Error {
             }
             Error::NoDevice { .. } => "devices count from 0; nvidia-smi lists them",
             Error::NoKernel { .. } => "use a GPU of 2018 or later, or the device cpu",
+            Error::ChipTooOld { .. } => "use a kernel for older chips, or a newer GPU",
             Error::OutOfMemory { .. } => {
                 "use a smaller batch or network, or free memory that others hold (nvidia-smi)"
             }

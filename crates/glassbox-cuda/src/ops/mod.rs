@@ -65,12 +65,12 @@ impl Launch<'_> {
 ///
 /// # Panics
 /// If it is beyond what they count with.
-fn dim(size: usize) -> u32 {
+pub(crate) fn dim(size: usize) -> u32 {
     assert!(size < 1 << 31, "a dimension of {size}");
     size as u32
 }
 
 /// How many numbers a matrix has.
-fn area(rows: usize, columns: usize) -> usize {
+pub(crate) fn area(rows: usize, columns: usize) -> usize {
     rows.checked_mul(columns).expect("a matrix larger than memory")
 }

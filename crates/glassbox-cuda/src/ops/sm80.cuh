@@ -79,21 +79,16 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const unsigned (&a)[4], 
 }
 
 // The nearest number of tf32, an f32 whose last 13 bits are zero; ties go away from zero. What is not finite stays so.
+// cvt.rna.tf32 would be assembled to the same three instructions.
 __device__ __forceinline__ unsigned to_tf32(float x) {
-#ifdef GLASSBOX_SIM
     unsigned bits = __float_as_uint(x);
-    return is_finite(x) ? (bits + 0x1000u) & 0xffffe000u : bits;
-#else
-    unsigned bits;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-    return bits;
-#endif
+    return (fabsf(x) < INFINITE ? bits + 0x1000u : bits) & 0xffffe000u;
 }
 
 // The nearest bf16, the upper half of an f32; ties go to even. What is not finite stays so.
 __device__ __forceinline__ unsigned to_bf16(float x) {
     unsigned bits = __float_as_uint(x);
-    return (is_finite(x) ? bits + 0x7fffu + (bits >> 16 & 1u) : bits) >> 16;
+    return (fabsf(x) < INFINITE ? bits + 0x7fffu + (bits >> 16 & 1u) : bits) >> 16;
 }
 
 // Two neighbours along k as a word.

@@ -1,5 +1,5 @@
-// What the rungs share and none of them is about: which tile a block computes, the edges of matrices, and elements that
-// are not finite.
+// What the rungs of the ladder share and none of them is about: which tile a block computes, the edges of matrices, and
+// elements that are not finite.
 #pragma once
 
 #include "common.cuh"
