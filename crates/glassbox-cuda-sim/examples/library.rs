@@ -25,7 +25,9 @@ fn main() -> Result<(), String> {
     let texts: Vec<String> = names.iter().map(read).collect::<Result<_, _>>()?;
     let kernels: Vec<(&str, &str)> =
         names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
-    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime");
-    let compiler = Compiler { runtime, headers: Vec::new(), objects: PathBuf::from(objects) };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let headers = (here.join("../glassbox-cuda/src/ops"), "src/ops".to_string());
+    let objects = vec![PathBuf::from(objects)];
+    let compiler = Compiler { runtime: here.join("runtime"), headers, objects };
     compiler.library(&kernels, mode, Path::new(folder)).map(|_| ())
 }
