@@ -5,7 +5,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "activation", ptx: include_str!("../../ptx/activation.ptx"), capability: 75 };
 
 /// Which activation function.

@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "bias", ptx: include_str!("../../ptx/bias.ptx"), capability: 75 };
 
 /// x (b,o) += bias (o)

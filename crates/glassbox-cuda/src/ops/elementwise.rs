@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "elementwise", ptx: include_str!("../../ptx/elementwise.ptx"), capability: 75 };
 
 /// The side of a tile of `transpose`.

@@ -9,7 +9,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "loss", ptx: include_str!("../../ptx/loss.ptx"), capability: 75 };
 
 /// losses (b) = −ln softmax(logits)[label] of each row of logits (b,o); `room` (b,o) holds the exponentials

@@ -5,7 +5,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "optim", ptx: include_str!("../../ptx/optim.ptx"), capability: 75 };
 
 /// The numbers of one step of Adam or AdamW, see `glassbox_cpu::reference::AdamStep`.

@@ -5,7 +5,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::{Image, Launch};
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "random", ptx: include_str!("../../ptx/random.ptx"), capability: 75 };
 
 /// A stream of random numbers, see `glassbox_cpu::reference::philox`.

@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "samples", ptx: include_str!("../../ptx/samples.ptx"), capability: 75 };
 
 /// out (b,i) = the rows `order` (b) of pixels (n,i), divided by 255

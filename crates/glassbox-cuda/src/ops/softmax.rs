@@ -6,7 +6,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-pub(super) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "softmax", ptx: include_str!("../../ptx/softmax.ptx"), capability: 75 };
 
 /// out (b,o) = e^x / Σ e^x in each row
