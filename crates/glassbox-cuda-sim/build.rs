@@ -5,7 +5,7 @@
 mod compile;
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::{env, fs};
 
 use compile::{Compiler, Job, Mode};
 
@@ -14,11 +14,9 @@ const FOLDERS: [&str; 2] = ["src", "ladder"];
 
 fn main() {
     if let Err(message) = build() {
-        #[expect(clippy::print_stderr, reason = "so a build script speaks")]
-        {
-            eprintln!("{message}");
+        for line in message.lines() {
+            println!("cargo::error={line}");
         }
-        process::exit(1);
     }
 }
 

@@ -124,6 +124,9 @@ fn files_begin_by_saying_what_they_are() {
         let (starts, example): (&[&str], &str) = match Path::new(&file).extension() {
             Some(ending) if ending == "rs" => (&["//! "], "//! What this file is."),
             Some(ending) if ending == "py" => (&["\"\"\"", "# "], "\"\"\"What this file is.\"\"\""),
+            Some(ending) if is_cpp(&ending.to_string_lossy()) => {
+                (&["// "], "// What this file is.")
+            }
             Some(ending) if ending == "sh" || ending == "toml" => (&["# "], "# What this file is."),
             _ if file.ends_with("Makefile") || file == ".ci/run" => (&["# "], "# What this is."),
             _ => continue,
@@ -138,9 +141,18 @@ fn files_begin_by_saying_what_they_are() {
     report(complaints);
 }
 
+/// C++, and the CUDA that is written in it.
+fn is_cpp(ending: &str) -> bool {
+    ["cu", "cuh", "cpp", "h"].contains(&ending)
+}
+
 #[test]
 fn files_are_short() {
-    let lengths = with_ending(".rs").into_iter().map(|file| (read(&file).lines().count(), file));
+    let is_code = |file: &String| {
+        file.rsplit_once('.').is_some_and(|(_, ending)| ending == "rs" || is_cpp(ending))
+    };
+    let lengths =
+        files().into_iter().filter(is_code).map(|file| (read(&file).lines().count(), file));
     let long = lengths.filter(|(length, _)| *length > MOST_LINES);
     report(
         long.map(|(length, file)| {

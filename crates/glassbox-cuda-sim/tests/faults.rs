@@ -9,7 +9,7 @@ mod common;
 use std::env;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS, run_alone};
+use common::{Argument, Driver, MODES, SUCCESS, run_alone, say};
 use glassbox_cuda_sim::Mode;
 
 const ILLEGAL_ADDRESS: i32 = 700;
@@ -154,7 +154,7 @@ fn one_fault() {
     let launched = driver.launch_in(0, &kernel, grid, block, 4 * fault.block, &arguments);
     assert_eq!(launched, SUCCESS, "a launch says nothing of what will happen");
     let result = driver.call("cuCtxSynchronize", &[]);
-    eprintln!("result {result}");
+    say(&format!("result {result}"));
     // From then on everything fails in the same way.
     let mut address = 0usize;
     assert_eq!(driver.call("cuMemAlloc_v2", &[common::place(&mut address), 4]), result);
