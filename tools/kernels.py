@@ -5,8 +5,8 @@ With --check nothing is written: what would be has to be there already, byte for
 assembled for each chip, and one that spills registers, or takes more than its budget, is an error. No GPU is needed.
 """
 
-import concurrent.futures
 import functools
+import multiprocessing
 import pathlib
 import re
 import sys
@@ -66,7 +66,7 @@ def attempt(source):
 
 def compile_all(pool, all_sources):
     """{source: its PTX}. All that the compiler refuses is printed, and ends the program."""
-    texts = list(pool.map(attempt, all_sources))
+    texts = pool.map(attempt, all_sources, chunksize=1)
     refused = [str(text) for text in texts if isinstance(text, nvrtc.Refused)]
     if refused:
         sys.exit("\n".join([*refused, f"{len(refused)} of {len(texts)} files of kernels do not compile; nothing was written"]))
@@ -90,7 +90,7 @@ def assemble_all(pool, texts, scratch):
         (scratch / f"{number}.ptx").write_text(texts[source], "utf-8")
     numbers = {source: number for number, source in enumerate(texts)}
     files = [scratch / f"{numbers[source]}.ptx" for source, _ in jobs]
-    results = pool.map(ptxas.assemble, files, [f"sm_{chip}" for _, chip in jobs])
+    results = pool.starmap(ptxas.assemble, zip(files, [f"sm_{chip}" for _, chip in jobs]))
     taken = {source: {} for source in texts}
     for (source, chip), result in zip(jobs, results):
         taken[source][chip] = result
@@ -194,8 +194,10 @@ def write(files):
 
 
 def main(is_check):
-    with concurrent.futures.ProcessPoolExecutor() as pool, tempfile.TemporaryDirectory() as scratch:
+    # A fresh process for each text: the compiler counts calls of functions, from one text to the next.
+    with multiprocessing.Pool(maxtasksperchild=1) as pool:
         texts = compile_all(pool, sources())
+    with multiprocessing.Pool() as pool, tempfile.TemporaryDirectory() as scratch:
         taken = assemble_all(pool, texts, pathlib.Path(scratch))
     files = {source.ptx: text for source, text in texts.items()} | {DOCUMENT: document(texts, taken)}
     complaints = list(stale(files)) if is_check else []

@@ -22,13 +22,15 @@ class Mutant:
     kind: str
     before: str
     after: str
+    around: tuple
     excuse: str
 
     def planted_in(self, text):
         return text[: self.start] + self.after + text[self.start + len(self.before) :]
 
     def __str__(self):
-        return f"{self.path}:{self.line}: {self.kind}: `{self.before}` became `{self.after}`"
+        left, right = self.around
+        return f"{self.path}:{self.line}: {self.kind}: `{left}{self.before}{right}` became `{left}{self.after}{right}`"
 
 
 def mutants(path, text):
@@ -40,8 +42,11 @@ def mutants(path, text):
 
 def mutant(path, text, kind, start, before, after):
     line = text.count("\n", 0, start) + 1
+    # Enough of what stands around it to tell it from its neighbours.
+    end = start + len(before)
+    around = re.search(r"[^\s;(&|?:]*$", text[:start])[0].lstrip(), re.match(r"[^\s;)&|?:]*", text[end:])[0].rstrip()
     excuse = re.search(r"// mutant: (.*)", text.splitlines()[line - 1])
-    return Mutant(path, start, line, kind, before, after, excuse[1].strip() if excuse else "")
+    return Mutant(path, start, line, kind, before, after, around, excuse[1].strip() if excuse else "")
 
 
 def without_comments(text):
@@ -56,11 +61,11 @@ def dropped(kind, pattern, code):
 
 
 def barriers(code):
-    yield from dropped("barrier dropped", r"__sync(?:threads|warp)\([^;]*\);", code)
+    yield from dropped("barrier dropped", r"__sync(?:threads|warp)\([^;{]*\);", code)
 
 
 def waits(code):
-    yield from dropped("wait dropped", r"\bcp_async_\w*(?:wait|commit)\w*(?:<[^;]*>)?\([^;]*\);", code)
+    yield from dropped("wait dropped", r"\bcp_async_\w*(?:wait|commit)\w*(?:<[^;{]*>)?\([^;{]*\);", code)
 
 
 def bounds(code):
@@ -69,7 +74,8 @@ def bounds(code):
     for match in re.finditer(r" (<|>=) (?![-\d.]*\d*\.\d)", code):
         is_minimum = re.search(r"(\S+)$", code[: match.start()])
         operands = (is_minimum[1].lstrip("(") if is_minimum else "", re.match(r"[\w.]*", code[match.end() :])[0])
-        if not re.match(rf"[\w.]+ \? (?:{re.escape(operands[0])} : {re.escape(operands[1])})\b", code[match.end() :]):
+        is_number = re.fullmatch(r"-?[\d.]*\.\d*f?", operands[0])
+        if not is_number and not re.match(rf"[\w.]+ \? (?:{re.escape(operands[0])} : {re.escape(operands[1])})\b", code[match.end() :]):
             yield "bound weakened", match.start(), match[0], " <= " if match[1] == "<" else " > "
 
 

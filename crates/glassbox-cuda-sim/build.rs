@@ -5,7 +5,7 @@
 mod compile;
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::{env, fs};
 
 use compile::{Compiler, Job, Mode};
 
@@ -14,8 +14,9 @@ const FOLDERS: [&str; 2] = ["src", "ladder"];
 
 fn main() {
     if let Err(message) = build() {
-        eprintln!("{message}");
-        process::exit(1);
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::ffi::CString;
 
 use common::Argument::{Memory, Size, Unsigned};
-use common::{Argument, Driver, SUCCESS, place, ptx, run_alone};
+use common::{Argument, Driver, SUCCESS, place, ptx, run_alone, say, text_at};
 use glassbox_cuda_sim::Mode;
 
 const INVALID_VALUE: i32 = 1;
@@ -255,8 +255,7 @@ fn errors_have_names() {
         let mut text = 0usize;
         let found = driver.call(function, &[result as usize, place(&mut text)]);
         assert_eq!(found, SUCCESS);
-        // SAFETY: the driver gives a text that ends in zero and stays.
-        unsafe { std::ffi::CStr::from_ptr(text as *const _) }.to_str().expect("ASCII")
+        text_at(text)
     };
     assert_eq!(text_of("cuGetErrorName", 719), "CUDA_ERROR_LAUNCH_FAILED");
     assert_eq!(text_of("cuGetErrorString", 2), "out of memory");
@@ -309,5 +308,5 @@ fn touch() {
         let arguments: [Argument; 4] = [Memory(good), Memory(other), Memory(good), Size(2)];
         driver.run("add", 1, 2, &arguments)
     };
-    eprintln!("result {result}");
+    say(&format!("result {result}"));
 }

@@ -9,7 +9,7 @@ mod common;
 use std::env;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS, run_alone};
+use common::{Argument, Driver, MODES, SUCCESS, run_alone, say};
 use glassbox_cuda_sim::Mode;
 
 const ILLEGAL_ADDRESS: i32 = 700;
@@ -56,6 +56,11 @@ const STUCK: &[Fault] = &[
 /// What only check mode finds.
 const WRONG: &[Fault] = &[
     fault("missing_barrier", LAUNCH_FAILED, "of unwritten shared memory|race: read after write"),
+    fault(
+        "missing_barrier_in_template",
+        LAUNCH_FAILED,
+        "of unwritten shared memory|race: read after write",
+    ),
     fault("missing_second_barrier", LAUNCH_FAILED, "race: write after read|race: read after write"),
     fault("beyond_global", ILLEGAL_ADDRESS, "out of bounds of global memory").takes("sn"),
     fault("beyond_array", ILLEGAL_ADDRESS, "index out of bounds of an array").with(1, 32),
@@ -154,7 +159,7 @@ fn one_fault() {
     let launched = driver.launch_in(0, &kernel, grid, block, 4 * fault.block, &arguments);
     assert_eq!(launched, SUCCESS, "a launch says nothing of what will happen");
     let result = driver.call("cuCtxSynchronize", &[]);
-    eprintln!("result {result}");
+    say(&format!("result {result}"));
     // From then on everything fails in the same way.
     let mut address = 0usize;
     assert_eq!(driver.call("cuMemAlloc_v2", &[common::place(&mut address), 4]), result);

@@ -7,16 +7,11 @@ mod common;
 use std::path::Path;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Driver, SUCCESS, run_alone};
+use common::{Driver, SUCCESS, has_function, run_alone};
 use glassbox_cuda_sim::{Mode, compile_library, install_default, library_dir};
-use libloading::os::unix::Library;
 
 fn is_ours(name: &str) -> bool {
-    // SAFETY: the initialisers of a driver may run, and the function is not called.
-    unsafe {
-        let library = Library::new(name);
-        library.is_ok_and(|library| library.get::<extern "C" fn()>("glassbox_sim_report").is_ok())
-    }
+    has_function(name, "glassbox_sim_report")
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod common;
 
 use common::Argument::{self, Unsigned};
-use common::{Driver, Memory, SUCCESS, place, run_alone};
+use common::{Driver, Memory, SUCCESS, place, run_alone, write_pinned};
 use glassbox_cuda_sim::Mode;
 
 const INVALID_VALUE: i32 = 1;
@@ -69,13 +69,9 @@ fn ordinary_memory_is_copied_at_once_and_pinned_memory_when_its_turn_comes() {
     assert_eq!((seen, source), (1, 2));
 
     let pinned = driver.make("cuMemAllocHost_v2", &[4]);
-    let write = |value: u32| {
-        // SAFETY: the driver has allocated four bytes there, and they are aligned.
-        unsafe { (pinned as *mut u32).write(value) }
-    };
-    write(3);
+    write_pinned(pinned, 3);
     driver.must("cuMemcpyHtoDAsync_v2", &[number.address, pinned, 4, stream]);
-    write(4);
+    write_pinned(pinned, 4);
     fetch(&driver, stream, number, &mut seen);
     driver.must("cuStreamSynchronize", &[stream]);
     assert_eq!(seen, 4, "a buffer that is used again too early has to be seen");

@@ -5,6 +5,7 @@ use crate::driver::{Context, Element, Event, Graph, Module, Pinned, Result, Stre
 use crate::launch::{Image, Launch};
 use crate::pool::Pool;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The oldest chip that the kernels are written for, as 10 · major + minor of its compute capability.
@@ -21,6 +22,10 @@ pub(crate) struct Shared {
 pub struct Engine {
     modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
     shared: Arc<Shared>,
+    /// Whether products have the bits of the definition.
+    is_exact: bool,
+    /// Whether kernels are loaded and not queued.
+    is_rehearsal: AtomicBool,
 }
 
 impl Engine {
@@ -34,22 +39,35 @@ impl Engine {
             let (name, capability) = (context.name().to_string(), context.capability());
             return Err(crate::Error::NoKernel { name, capability });
         }
-        Engine::with(context, Arc::default())
+        Engine::with(context, Arc::default(), true)
+    }
+
+    /// The same, but large products may take tensor cores where they are faster. Results are as accurate as `f32` is,
+    /// within [`Rung::bound`](crate::ladder::Rung::bound), and not those of the CPU.
+    pub fn fast(self) -> Engine {
+        Engine { is_exact: false, ..self }
+    }
+
+    /// Whether results have the bits of the definition.
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
     }
 
     /// Another engine on the same device, with a stream and a pool of its own: what one queues does not wait for the
     /// other, and one can be recorded while the other works. The kernels loaded are the same.
     pub fn beside(&self) -> Result<Engine> {
-        Engine::with(self.shared.context.clone(), self.modules.clone())
+        Engine::with(self.shared.context.clone(), self.modules.clone(), self.is_exact)
     }
 
     fn with(
         context: Arc<Context>,
         modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
+        is_exact: bool,
     ) -> Result<Engine> {
         let stream = Arc::new(Stream::new(context.clone())?);
         let pool = Pool::new(context.clone(), stream.clone());
-        Ok(Engine { modules, shared: Arc::new(Shared { stream, pool, context }) })
+        let shared = Arc::new(Shared { stream, pool, context });
+        Ok(Engine { modules, shared, is_exact, is_rehearsal: AtomicBool::new(false) })
     }
 
     /// The device.
@@ -96,10 +114,16 @@ impl Engine {
         Event::record(&self.shared.stream)
     }
 
-    /// Records what `queue` queues instead of doing it. Kernels must have been loaded before, buffers that it makes
-    /// would be gone when the graph runs, and no one else may use the engine meanwhile: see
-    /// [`beside`](Engine::beside).
-    pub fn capture(&self, queue: impl FnOnce() -> Result<()>) -> Result<Graph> {
+    /// Records what `queue` queues instead of doing it. Buffers that it makes would be gone when the graph runs, and no
+    /// one else may use the engine meanwhile: see [`beside`](Engine::beside).
+    ///
+    /// `queue` is called twice: a kernel cannot be loaded while a stream is recorded, so the first time kernels are
+    /// loaded and nothing is queued.
+    pub fn capture(&self, mut queue: impl FnMut() -> Result<()>) -> Result<Graph> {
+        self.is_rehearsal.store(true, Ordering::Relaxed);
+        let rehearsed = queue();
+        self.is_rehearsal.store(false, Ordering::Relaxed);
+        rehearsed?;
         self.shared.stream.capture(queue)
     }
 
@@ -111,16 +135,8 @@ impl Engine {
     /// A launch of a kernel, to be given its arguments.
     pub fn launch(&self, image: &'static Image, kernel: &'static str) -> Result<Launch<'_>> {
         let function = self.module(image)?.function(kernel)?;
-        Ok(Launch::new(&self.shared.stream, kernel, function))
-    }
-
-    /// Loads every kernel of the operations and of training steps, so that none has to be loaded while a graph is
-    /// recorded, which the driver does not allow.
-    pub(crate) fn load_all(&self) -> Result<()> {
-        crate::ops::IMAGES.iter().chain(&crate::train::IMAGES).try_for_each(|image| {
-            self.module(image)?;
-            Ok(())
-        })
+        let is_rehearsal = self.is_rehearsal.load(Ordering::Relaxed);
+        Ok(Launch::new(&self.shared.stream, kernel, function, is_rehearsal))
     }
 
     fn module(&self, image: &'static Image) -> Result<Arc<Module>> {

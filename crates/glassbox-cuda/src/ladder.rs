@@ -244,6 +244,11 @@ pub fn best(capability: u32, exact: bool, [m, _, n]: [usize; 3]) -> &'static Run
     [large, one_d].into_iter().find(is_enough).unwrap_or(tiled)
 }
 
+/// Whether [`best`] takes the split product, which there also is for factors that are turned.
+pub(crate) fn takes_split(capability: u32, exact: bool, dims: [usize; 3]) -> bool {
+    best(capability, exact, dims).arithmetic == Arithmetic::Split
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,8 @@ pub const MOST_THREADS: u32 = 1024;
 /// A kernel about to be launched.
 pub struct Launch<'a> {
     stream: &'a Stream,
+    /// Whether it is only to be loaded, not queued.
+    is_rehearsal: bool,
     kernel: &'static str,
     function: Function,
     grid: [u32; 3],
@@ -66,9 +68,15 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    pub(crate) fn new(stream: &'a Stream, kernel: &'static str, function: Function) -> Launch<'a> {
+    pub(crate) fn new(
+        stream: &'a Stream,
+        kernel: &'static str,
+        function: Function,
+        is_rehearsal: bool,
+    ) -> Launch<'a> {
         let arguments = Vec::with_capacity(function.parameters.len());
-        Launch { stream, kernel, function, grid: [1; 3], block: [1; 3], shared: 0, arguments }
+        let (grid, block, shared) = ([1; 3], [1; 3], 0);
+        Launch { stream, is_rehearsal, kernel, function, grid, block, shared, arguments }
     }
 
     /// So many blocks.
@@ -118,6 +126,9 @@ impl<'a> Launch<'a> {
             "{}",
             self.kernel
         );
+        if self.is_rehearsal {
+            return Ok(());
+        }
         self.stream.bound()?;
         if self.shared > 48 << 10 {
             self.function.allow_shared(self.shared)?;

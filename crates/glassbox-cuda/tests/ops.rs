@@ -5,6 +5,7 @@ mod common;
 use common::{assert_same, engine, numbers, odd_numbers, room, up};
 use glassbox_cpu::reference;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
+use glassbox_cuda::ladder;
 use glassbox_cuda::ops::{self, Activation, AdamStep, Stream};
 
 /// Lengths around a warp, a block and a grid's step.
@@ -304,5 +305,49 @@ fn samples() {
         ops::count_equal(e, &mut count, &answers, &labels).unwrap();
         let equal = defined.iter().zip(&chosen).filter(|(a, b)| a == b).count() as u32;
         assert_eq!(count.download().unwrap(), [equal]);
+    }
+}
+
+/// Products by an engine that may take tensor cores: within the bound of the split product, and by the definition where
+/// they are not finite.
+#[test]
+fn fast_products() {
+    let fast = engine().beside().unwrap().fast();
+    // As few tiles as make it worth while, the last ones not full; terms of one step and a bit.
+    let [m, k, n] = [1409, 9, 1153];
+    let (mut a, b) = (numbers(22, m * k), numbers(23, k * n));
+    a[3] = f32::INFINITY;
+    let (da, db, mut out) = (up(&a), up(&b), room(m * n));
+    for (name, is_at, is_bt) in
+        [("a·b", false, false), ("aᵀ·b", true, false), ("a·bᵀ", false, true)]
+    {
+        match (is_at, is_bt) {
+            (true, _) => ops::matmul_at(&fast, &mut out, &da, &db, [m, k, n]).unwrap(),
+            (_, true) => ops::matmul_bt(&fast, &mut out, &da, &db, [m, k, n]).unwrap(),
+            _ => ops::matmul(&fast, &mut out, &da, &db, [m, k, n]).unwrap(),
+        }
+        fast.synchronize().unwrap();
+        let found = out.download().unwrap();
+        let mut differs = false;
+        for i in (0..m).step_by(7).chain([m - 1]) {
+            for j in (0..n).step_by(5).chain([n - 1]) {
+                let x = |p: usize| if is_at { a[p * m + i] } else { a[i * k + p] };
+                let y = |p: usize| if is_bt { b[j * k + p] } else { b[p * n + j] };
+                let terms = (0..k).map(|p| (f64::from(x(p)), f64::from(y(p))));
+                let sum: f64 = terms.clone().map(|(x, y)| x * y).sum();
+                let magnitude = terms.map(|(x, y)| (x * y).abs()).sum();
+                let found = f64::from(found[i * n + j]);
+                if sum.is_finite() {
+                    let bound = ladder::MATMUL[10].bound(k, magnitude);
+                    assert!((found - sum).abs() <= bound, "{name}, ({i},{j}): {found} for {sum}");
+                } else {
+                    assert_eq!(found, sum, "{name}, ({i},{j})");
+                }
+                let chain = reference::matmul::chain((0..k).map(|p| (x(p), y(p))));
+                differs |= f64::from(chain) != found;
+            }
+        }
+        // If every bit were that of a chain, it would not have been the split product.
+        assert!(differs, "{name}");
     }
 }

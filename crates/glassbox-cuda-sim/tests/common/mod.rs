@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::ffi::{CStr, CString, c_char};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -138,12 +139,12 @@ impl Driver {
 
     /// What the simulator said last.
     pub fn report(&self) -> String {
-        // SAFETY: the function returns a text that ends in zero and stays until the next report.
-        unsafe {
-            let function =
-                self.library.get::<extern "C" fn() -> *const c_char>("glassbox_sim_report");
-            CStr::from_ptr(function.expect("it is there")()).to_string_lossy().into_owned()
-        }
+        // SAFETY: the function has this type.
+        let report = unsafe {
+            let function = self.library.get::<extern "C" fn() -> usize>("glassbox_sim_report");
+            function.expect("it is there")()
+        };
+        text_at(report)
     }
 
     /// Whether the library has a function of this name.
@@ -263,6 +264,29 @@ pub fn run_alone(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
     let is_run = text.contains("1 passed") || text.contains("1 failed");
     assert!(is_run, "there is no test {test}\n{text}");
     (output.status.success(), text.into_owned())
+}
+
+/// The text that begins there.
+pub fn text_at(address: usize) -> String {
+    // SAFETY: the driver's texts end in zero, and stay at least until its next call.
+    unsafe { CStr::from_ptr(address as *const c_char) }.to_string_lossy().into_owned()
+}
+
+/// Writes to memory of the host that the driver has allocated.
+pub fn write_pinned(address: usize, value: u32) {
+    // SAFETY: the test has just been given at least four bytes there, and they are aligned.
+    unsafe { (address as *mut u32).write(value) }
+}
+
+/// Whether a library of that name is there, and has that function.
+pub fn has_function(library: &str, function: &str) -> bool {
+    // SAFETY: the initialisers of a driver may run, and the function is not called.
+    unsafe { Library::new(library).is_ok_and(|it| it.get::<extern "C" fn()>(function).is_ok()) }
+}
+
+/// Tells the process that runs this test alone.
+pub fn say(text: &str) {
+    writeln!(std::io::stderr(), "{text}").expect("stderr is open");
 }
 
 /// Where a value is, as a word.

@@ -17,5 +17,5 @@ extern "C" __global__ void matmul_02_coalesced(float* __restrict__ out, const fl
     float acc = 0.0f;
     for (unsigned p = 0; p < k; ++p) acc = fmaf(a[u64(row) * k + p], b[u64(p) * n + col], acc);
     bool finite = Output{out, m, n}.put(row, col, acc);
-    if (!finite) out[u64(row) * n + col] = definition({a, m, k}, {b, k, n}, row, col);
+    if (!finite) out[u64(row) * n + col] = definition(Matrix{a, m, k}, Matrix{b, k, n}, row, col);
 }

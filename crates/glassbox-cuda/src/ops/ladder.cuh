@@ -30,6 +30,10 @@ struct Matrix {
         return has(row, col) ? *place(row, col) : 0.0f;
     }
 
+    // How far it is to the next element to the right, and to the next one down.
+    __device__ __forceinline__ u64 right() const { return 1; }
+    __device__ __forceinline__ u64 down() const { return cols; }
+
     // Whether every row begins at a multiple of 16 bytes, as float4 asks.
     __device__ __forceinline__ bool is_aligned() const {
         return cols % 4 == 0 && reinterpret_cast<u64>(start) % 16 == 0;
@@ -41,6 +45,17 @@ struct Matrix {
         if (!has(row, col)) return make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         return *reinterpret_cast<const float4*>(place(row, col));
     }
+};
+
+// A factor that lies column after column: the transposed of a matrix in memory.
+struct Turned {
+    const float* start;
+    unsigned rows, cols;
+
+    __device__ __forceinline__ Matrix stored() const { return {start, cols, rows}; }
+    __device__ __forceinline__ const float* place(unsigned row, unsigned col) const { return stored().place(col, row); }
+    __device__ __forceinline__ u64 right() const { return rows; }
+    __device__ __forceinline__ u64 down() const { return 1; }
 };
 
 // The product. Elements outside of it are dropped. What stores tells whether all that it stored is finite.
@@ -88,14 +103,16 @@ __device__ __forceinline__ void load4(float* to, const float* from) {
 }
 
 // An element by the definition: terms with a factor of zero are left out, whatever the other is.
-__device__ __forceinline__ float definition(const Matrix& a, const Matrix& b, unsigned row, unsigned col) {
-    return chain(a.place(row, 0), 1, b.place(0, col), b.cols, a.cols);
+template <class Left, class Right>
+__device__ __forceinline__ float definition(const Left& a, const Right& b, unsigned row, unsigned col) {
+    return chain(a.place(row, 0), a.right(), b.place(0, col), b.down(), a.cols);
 }
 
 // The end of every rung with a tile. All threads of the block come here, with whether what they stored is finite. If
 // something is not, they go over the tile once more and compute such elements by the definition. That costs time only
 // where there are infinities or NaN.
-__device__ __forceinline__ void mend(const Output& out, const Matrix& a, const Matrix& b, Place tile, unsigned rows,
+template <class Left, class Right>
+__device__ __forceinline__ void mend(const Output& out, const Left& a, const Right& b, Place tile, unsigned rows,
                                      unsigned cols, bool finite) {
     if (!__syncthreads_or(!finite)) return;
     for (unsigned e = threadIdx.x; e < rows * cols; e += blockDim.x) {

@@ -1,8 +1,8 @@
-// Products in three forms, with the bits of the definition: a thread holds whole chains, k ascending.
+// Products with a factor turned, with the bits of the definition: a thread holds whole chains, k ascending. Those without
+// are in ladder/matmul.
 //
 // Two sizes of tile: 16×16 where there is little to compute, so that as many multiprocessors as possible have a block,
-// and 64×64 with 4×4 chains a thread, which reads shared memory half as often as it multiplies. ladder/matmul takes the
-// product further, step by step.
+// and 64×64 with 4×4 chains a thread, which reads shared memory half as often as it multiplies.
 #include "common.cuh"
 
 // out (m,n) = a · b. Element (i,p) of a lies at a[i·ai + p·ap], element (p,j) of b at b[p·bp + j·bj].
@@ -79,16 +79,6 @@ __device__ __forceinline__ void large_tile(const Operands& x) {
 #pragma unroll
         for (unsigned j = 0; j < EACH; ++j) store_chain(x, i0 + ti * EACH + i, j0 + tj * EACH + j, acc[i][j]);
     }
-}
-
-// out (m,n) = a (m,k) · b (k,n)
-extern "C" __global__ void __launch_bounds__(256) matmul(float* __restrict__ out, const float* __restrict__ a,
-                                                         const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
-    small_tile({out, a, b, m, k, n, k, 1, n, 1});
-}
-extern "C" __global__ void __launch_bounds__(256, 2) matmul_large(float* __restrict__ out, const float* __restrict__ a,
-                                                               const float* __restrict__ b, unsigned m, unsigned k, unsigned n) {
-    large_tile({out, a, b, m, k, n, k, 1, n, 1});
 }
 
 // out (m,n) = aᵀ · b, with a (k,m) and b (k,n)

@@ -26,20 +26,7 @@ pub use random::{Stream, dropout, fill_uniform};
 pub use samples::{argmax, count_equal, gather, gather_labels, one_hot};
 pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
 
-use crate::launch::{Image, Launch};
-
-/// The kernels of all families.
-pub(crate) static IMAGES: [&Image; 9] = [
-    &activation::IMAGE,
-    &bias::IMAGE,
-    &elementwise::IMAGE,
-    &loss::IMAGE,
-    &matmul::IMAGE,
-    &optim::IMAGE,
-    &random::IMAGE,
-    &samples::IMAGE,
-    &softmax::IMAGE,
-];
+use crate::launch::Launch;
 
 /// Threads a block of kernels that do an element at a time.
 const THREADS: u32 = 256;

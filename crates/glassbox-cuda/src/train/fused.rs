@@ -7,7 +7,7 @@ use crate::driver::Result;
 use crate::launch::Image;
 use crate::ops::activation::NONE;
 
-pub(crate) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "train/fused", ptx: include_str!("../../ptx/train/fused.ptx"), capability: 75 };
 
 /// Threads a block.

@@ -7,7 +7,7 @@ use crate::driver::Result;
 use crate::launch::Image;
 use crate::ops;
 
-pub(crate) static IMAGE: Image =
+static IMAGE: Image =
     Image { name: "train/step", ptx: include_str!("../../ptx/train/step.ptx"), capability: 75 };
 
 /// What a random number of dropout is for, see `glassbox_cpu::reference::philox::Purpose`.

@@ -15,11 +15,7 @@ pub use session::Session;
 use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::engine::Engine;
-use crate::launch::Image;
 use crate::ops::{Activation, AdamStep};
-
-/// The kernels of training steps.
-pub(crate) static IMAGES: [&Image; 2] = [&fused::IMAGE, &layered::IMAGE];
 
 /// One layer of a network, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]

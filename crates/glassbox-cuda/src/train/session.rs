@@ -215,7 +215,6 @@ impl Session {
 
     fn record(&self, b: usize) -> Result<Recorded> {
         let (room, engine) = (&self.room, &self.room.engine);
-        engine.load_all()?;
         let (graph, _between) = match self.way {
             Way::Layered => {
                 let mut buffers = layered::Between::new(room, b)?;
