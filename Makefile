@@ -14,12 +14,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test tidy kernels kernels-check gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test tidy kernels-check promised examples torch ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check tidy kernels-check promised examples torch ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -34,6 +34,9 @@ lint: ## clippy, where a warning is an error
 
 test: ## all tests and doctests, in release
 	cargo test --release --workspace
+
+cuda-check: ## the CUDA kernels again, with every access checked: races, bounds, unwritten memory, divergent barriers
+	GLASSBOX_CUDA_SIM=check cargo test --release --package glassbox-cuda
 
 tidy: ## the repository checks itself: arrows, first lines, lengths, stale documents
 	cargo test --release --package glassbox-cli --test tidy

@@ -115,7 +115,8 @@ pub struct Train {
 /// Where to compute.
 #[derive(Args, Clone, Copy)]
 pub struct DeviceArguments {
-    /// Where to compute: auto, reference (the definition), cpu, cuda (a GPU), or cuda:1 for the second
+    /// Where to compute: auto, reference (the definition), cpu, cuda (a GPU; cuda:1 is the second), or
+    /// cuda-fast (large products on tensor cores, with other bits)
     #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: DeviceName,
     /// Threads of the cpu device [default: one a core]

@@ -99,6 +99,16 @@ fn a_second_gpu_has_to_be_there() {
 }
 
 #[test]
+fn the_fast_device_says_that_it_is_another() {
+    let folder = folder();
+    let words = with(&["--device", "cuda-fast", "--max-steps", "3", "--out", "run"]);
+    let found = simulated(folder.path(), &words, &[]).ok().json();
+    assert_eq!(found["device"], "cuda-fast");
+    let record = std::fs::read_to_string(folder.path().join("run/run.toml")).unwrap();
+    assert!(record.contains("device = \"cuda-fast\""), "{record}");
+}
+
+#[test]
 fn too_little_memory_is_said_with_the_figures() {
     let folder = folder();
     // The images take 3 MB.

@@ -2,6 +2,7 @@
 //!
 //! Only files that git knows are looked at, and only the standard library is needed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,15 +31,20 @@ const ONE_ENGINE: &[(&str, &str)] = &[
     ("vector", "fast: AVX-512, AVX2 and plain arrays under one name"),
 ];
 
-/// Where files may say `unsafe`: the fast loops.
-const FAST: [&str; 2] = ["crates/glassbox-cpu/src/fast/", "crates/glassbox-cpu/src/fused/"];
+/// Where files may say `unsafe`: the fast loops, and what talks to a driver or plays one.
+const FAST: [&str; 4] = [
+    "crates/glassbox-cpu/src/fast/",
+    "crates/glassbox-cpu/src/fused/",
+    "crates/glassbox-cuda/src/",
+    "crates/glassbox-cuda-sim/",
+];
 
 /// Files elsewhere that may say `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
     ("bench/rust/ours/limits.rs", "a measurement of the multiply-add instruction itself"),
     ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
-    ("crates/glassbox-cuda-sim/src/lib.rs", "loading a library runs its initialisers"),
-    ("crates/glassbox-cuda-sim/tests/common/mod.rs", "functions of a driver, called by name"),
+    ("crates/glassbox-cuda/examples/vector_add.rs", "the first launch of the course"),
+    ("crates/glassbox-cuda/tests/ladder.rs", "a launch with blocks of another shape"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/no_allocation.rs", "an allocator that counts what inference asks for"),
@@ -112,6 +118,33 @@ fn crates_depend_only_downwards() {
         }
     }
     report(complaints);
+}
+
+/// A function of the CUDA driver that is missing ends the program at its first call, unless it was looked up before.
+#[test]
+fn functions_of_the_cuda_driver_are_looked_up_before_they_are_called() {
+    let library = read("crates/glassbox-cuda/src/driver/library.rs");
+    let list = library.split_once("SYMBOLS").and_then(|(_, rest)| rest.split_once("];")).unwrap().0;
+    let listed: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+    let mut called = BTreeSet::new();
+    let sources: Vec<String> = files()
+        .into_iter()
+        .filter(|file| file.starts_with("crates/glassbox-cuda/src") && file.ends_with(".rs"))
+        .map(|file| read(&file))
+        .collect();
+    for source in &sources {
+        let calls = source.split("sys::cu").skip(1);
+        called
+            .extend(calls.map(|rest| {
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()
+            }));
+    }
+    let called: BTreeSet<String> = called.into_iter().map(|name| format!("cu{name}")).collect();
+    // `culib` is cudarc's own, and gives the library.
+    let called: BTreeSet<&str> =
+        called.iter().map(String::as_str).filter(|name| *name != "culib").collect();
+    assert!(called.len() > 30, "the calls were not found: {called:?}");
+    assert_eq!(listed, called, "SYMBOLS in library.rs (left) are not the calls (right)");
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub struct Job {
     /// Where the object is, or will be.
     pub object: PathBuf,
     arguments: Vec<String>,
+    /// A kernel's variables without a first value are its shared memory; the name of their section.
+    shared_section: Option<String>,
 }
 
 impl Compiler {
@@ -137,6 +139,9 @@ impl Compiler {
         mode: Mode,
         own_headers: &Path,
     ) -> Result<Job, String> {
+        if let Some(refusal) = scan::refusal(name, text) {
+            return Err(refusal);
+        }
         let (headers, headers_name) = &self.headers;
         let folders = [own_headers.to_path_buf(), headers.clone()];
         let wrapper = scan::wrapper_of(name, text);
@@ -153,7 +158,8 @@ impl Compiler {
             flags.push(format!("-ffile-prefix-map={}={headers_name}", folder.display()));
         }
         flags.extend(["-include".into(), shown(&self.runtime.join("device.h"))]);
-        self.job(&source, &stem, hash, flags)
+        let job = self.job(&source, &stem, hash, flags)?;
+        Ok(Job { shared_section: Some(scan::shared_section(name)), ..job })
     }
 
     /// An object's name is made of all that it depends on, so what is there need not be made again.
@@ -162,7 +168,7 @@ impl Compiler {
         let new = self.new_objects()?.join(&name);
         let made = self.objects.iter().map(|folder| folder.join(&name)).find(|file| file.exists());
         let arguments = [flags, vec!["-c".into(), shown(source)]].concat();
-        Ok(Job { object: made.unwrap_or(new), arguments })
+        Ok(Job { object: made.unwrap_or(new), arguments, shared_section: None })
     }
 
     fn new_objects(&self) -> Result<&PathBuf, String> {
@@ -236,7 +242,12 @@ fn compile(job: &Job) -> Result<(), String> {
     // Reports name files without the way to them.
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let map = format!("-fdebug-prefix-map={}=.", here.display());
-    make(&job.object, &[&job.arguments[..], &[map]].concat())
+    make(&job.object, |part| {
+        run(Command::new(compiler()).args(&job.arguments).args([&map, "-o"]).arg(part))?;
+        let Some(section) = &job.shared_section else { return Ok(()) };
+        let rename = format!("--rename-section=.bss={section},alloc,load,contents,data");
+        run(Command::new("objcopy").arg(rename).arg(part))
+    })
 }
 
 /// Two names, as programs ask for either. Each library has its name as SONAME, so that one which is loaded already
@@ -244,31 +255,40 @@ fn compile(job: &Job) -> Result<(), String> {
 fn link(jobs: &[Job], folder: &Path) -> Result<PathBuf, String> {
     create(folder)?;
     let library = folder.join("libcuda.so.1");
-    let mut arguments = words("-shared -Wl,-soname,libcuda.so.1 -Wl,-z,noexecstack");
-    arguments.extend(jobs.iter().map(|job| shown(&job.object)));
-    arguments.push("-ldl".into());
-    make(&library, &arguments)?;
+    let flags = "-shared -Wl,-soname,libcuda.so.1 -Wl,-z,noexecstack";
+    let objects = jobs.iter().map(|job| &job.object);
+    make(&library, |part| {
+        let mut command = Command::new(compiler());
+        run(command.args(words(flags)).args(objects).args(["-ldl", "-o"]).arg(part))
+    })?;
     let flags = "-shared -nostdlib -Wl,-soname,libcuda.so -Wl,-rpath,$ORIGIN -Wl,--no-as-needed";
-    make(&folder.join("libcuda.so"), &[words(flags), vec![shown(&library)]].concat())?;
+    make(&folder.join("libcuda.so"), |part| {
+        run(Command::new(compiler()).args(words(flags)).arg(&library).arg("-o").arg(part))
+    })?;
     Ok(library)
 }
 
-/// Runs the compiler. What it makes gets its name when it is whole, for a file that is there is taken as it is.
-fn make(file: &Path, arguments: &[String]) -> Result<(), String> {
+/// Makes a file under another name first: one that is there is taken as it is, so it has to be whole.
+fn make(file: &Path, how: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
     let part = PathBuf::from(format!("{}.{}.part", file.display(), std::process::id()));
-    let compiler = compiler();
-    let output = Command::new(&compiler).args(arguments).arg("-o").arg(&part).output();
-    let output = output.map_err(|error| {
+    how(&part)?;
+    fs::rename(&part, file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().display().to_string();
+    let output = command.output().map_err(|error| {
         format!(
-            "{compiler}: {error}\nhint: the simulated CUDA driver is compiled with g++; install it (on Debian: apt \
+            "{program}: {error}\nhint: the simulated CUDA driver is compiled with g++; install it (on Debian: apt \
              install g++), or name another compiler in CXX"
         )
     })?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{errors}in: {compiler} {}", arguments.join(" ")));
+    if output.status.success() {
+        return Ok(());
     }
-    fs::rename(&part, file).map_err(|error| format!("{}: {error}", file.display()))
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    Err(format!("{errors}in: {program} {}", arguments.join(" ")))
 }
 
 /// All files in a folder and below, in order; none if there is no such folder.

@@ -69,20 +69,43 @@ pub fn identifier(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
+/// The section of an object that has the shared memory of this file.
+pub fn shared_section(name: &str) -> String {
+    format!("glassbox_shared_{}", identifier(name))
+}
+
 /// The kernel's text in a namespace of its own, so that files may have functions of the same name, and after it the
 /// registration of its kernels.
 pub fn wrapper_of(name: &str, text: &str) -> String {
-    let section = format!("glassbox_shared_{}", identifier(name));
+    let section = shared_section(name);
     let mut wrapper = format!(
-        "#define GLASSBOX_SIM_SHARED \"{section}\"\n\
-         namespace {{\n#line 1 \"{name}\"\n{text}\n}}\n#line 1 \"registration of {name}\"\n\
+        "namespace {{\n#line 1 \"{name}\"\n{text}\n}}\n#line 1 \"registration of {name}\"\n\
          extern \"C\" __attribute__((weak, visibility(\"hidden\"))) char __start_{section}[], __stop_{section}[];\n"
     );
     for kernel in kernels_in(text) {
         wrapper += &format!(
-            "static sim::Registered<&{kernel}> registered_{kernel}(\"{kernel}\", \"{name}\", \
-             __start_{section}, __stop_{section});\n"
+            "__attribute__((section(\"glassbox_kernels\"))) static sim::Registered<&{kernel}> \
+             registered_{kernel}(\"{kernel}\", \"{name}\", __start_{section}, __stop_{section});\n"
         );
     }
     wrapper
+}
+
+/// What a text says that the simulator cannot do, if it says such a thing.
+pub fn refusal(name: &str, text: &str) -> Option<String> {
+    let text = without_comments(text);
+    let refuse = |line: &str| {
+        let is_variable = !line.contains('(') && line.ends_with(';');
+        if line.contains("extern __shared__") {
+            Some("say DYNAMIC_SHARED(T, name)")
+        } else if line.starts_with("__device__") && is_variable {
+            Some("variables of a module are not simulated: pass a pointer")
+        } else if line.starts_with("__constant__") && is_variable && !line.contains('=') {
+            Some("constants that the host sets are not simulated: pass an argument")
+        } else {
+            None
+        }
+    };
+    let found = text.lines().map(str::trim).find_map(|line| refuse(line).map(|why| (line, why)));
+    found.map(|(line, why)| format!("{name}: `{line}`: {why}"))
 }

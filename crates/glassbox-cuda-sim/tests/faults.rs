@@ -56,6 +56,11 @@ const STUCK: &[Fault] = &[
 /// What only check mode finds.
 const WRONG: &[Fault] = &[
     fault("missing_barrier", LAUNCH_FAILED, "of unwritten shared memory|race: read after write"),
+    fault(
+        "missing_barrier_in_template",
+        LAUNCH_FAILED,
+        "of unwritten shared memory|race: read after write",
+    ),
     fault("missing_second_barrier", LAUNCH_FAILED, "race: write after read|race: read after write"),
     fault("beyond_global", ILLEGAL_ADDRESS, "out of bounds of global memory").takes("sn"),
     fault("beyond_array", ILLEGAL_ADDRESS, "index out of bounds of an array").with(1, 32),

@@ -1,74 +1,87 @@
-//! Times every rung of the product ladder on the GPU: an object of JSON a line. With `--quick`, small and few.
+//! How fast each rung of the product ladder is: `bench_products [--json] [--quick]`, on device 0.
 //!
-//! `bench/gpu/torch_products.py` prints the same of cuBLAS, for the same shapes and in the same way.
-#![allow(clippy::print_stdout)]
+//! Times are the device's own, between two events around many launches; the median of several rounds. On the simulated
+//! driver they mean nothing.
 
-use glassbox_cpu::reference::philox::{Philox, Purpose};
-use glassbox_cuda::{Buffer, Engine, Result, ladder};
-use std::time::{Duration, Instant};
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-/// Rows of the first factor, what is summed over, columns of the second.
-type Shape = [usize; 3];
+use glassbox_cuda::ladder::{self, Rung};
+use glassbox_cuda::{Engine, Result};
+use std::process::ExitCode;
+use std::time::Duration;
 
-/// Squares, and the products of 784-128-10 at batch 64.
-const SHAPES: [Shape; 8] = [
-    [256; 3],
-    [512; 3],
-    [1024; 3],
-    [2048; 3],
-    [4096; 3],
-    [64, 784, 128],
-    [784, 64, 128],
-    [64, 128, 10],
-];
-const QUICK: [Shape; 2] = [[64; 3], [33, 20, 17]];
-/// How often a timing is repeated, unless that takes too long, and how long one lasts.
-const SAMPLES: usize = 15;
-const LONGEST: Duration = Duration::from_secs(2);
-const SAMPLE: f64 = 0.01;
+/// Squares, and the products of a step of 784-128-10 with 64 images.
+const SHAPES: [[usize; 3]; 6] =
+    [[512; 3], [1024; 3], [2048; 3], [4096; 3], [64, 784, 128], [1024, 784, 128]];
+const QUICK: [[usize; 3]; 2] = [[33, 20, 65], [64, 78, 12]];
 
-fn main() -> Result<()> {
+/// How long a round should take.
+const ROUND: Duration = Duration::from_millis(50);
+const ROUNDS: usize = 5;
+
+fn main() -> ExitCode {
+    let has = |word: &str| std::env::args().any(|argument| argument == word);
+    match measure(has("--json"), has("--quick")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error} (hint: {})", error.hint());
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn measure(json: bool, quick: bool) -> Result<()> {
     let engine = Engine::open(0)?;
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let shapes = if quick { &QUICK[..] } else { &SHAPES[..] };
     let capability = engine.context().capability();
-    for &shape in if is_quick { &QUICK[..] } else { &SHAPES } {
-        for rung in ladder::MATMUL.iter().filter(|rung| rung.image.capability <= capability) {
-            let best = std::ptr::eq(ladder::best(capability, engine.is_exact(), shape), rung);
-            time(&engine, rung, shape, if best { " (taken)" } else { "" })?;
+    for &[m, k, n] in shapes {
+        let best = ladder::best(capability, true, [m, k, n]).name;
+        for rung in &ladder::MATMUL {
+            if rung.image.capability > capability {
+                continue;
+            }
+            let seconds = time(&engine, rung, [m, k, n], quick)?;
+            let rate = 2.0 * (m * k * n) as f64 / seconds / 1e9;
+            let name = rung.name;
+            if json {
+                println!(
+                    "{{\"name\":\"{name} {m}x{k}x{n}\",\"rung\":\"{name}\",\"shape\":[{m},{k},{n}],\
+                     \"seconds\":{seconds:e},\"gflops\":{rate:.1},\"is_best\":{}}}",
+                    name == best
+                );
+            } else {
+                let mark = if name == best { "  taken by the engine" } else { "" };
+                println!(
+                    "{m}×{k}×{n}  {name:<20} {:>10.2} µs {rate:>9.1} GFLOP/s{mark}",
+                    1e6 * seconds
+                );
+            }
         }
     }
     Ok(())
 }
 
-fn time(engine: &Engine, rung: &'static ladder::Rung, [m, k, n]: Shape, note: &str) -> Result<()> {
-    let (a, b) = (numbers(engine, 0, m * k)?, numbers(engine, 1, k * n)?);
+/// Seconds a product, the median of the rounds.
+fn time(engine: &Engine, rung: &'static Rung, [m, k, n]: [usize; 3], quick: bool) -> Result<f64> {
+    let numbers =
+        |count: usize| (0..count).map(|i| (i % 97) as f32 / 97.0 - 0.5).collect::<Vec<_>>();
+    let (a, b) = (engine.upload(&numbers(m * k))?, engine.upload(&numbers(k * n))?);
     let mut out = engine.buffer(m * n)?;
-    let mut run = |count: usize| -> Result<f64> {
+    let mut round = |count: usize| -> Result<f64> {
         let start = engine.mark()?;
         for _ in 0..count {
             ladder::matmul(engine, rung, &mut out, &a, &b, [m, k, n])?;
         }
         Ok(engine.mark()?.since(&start)?.as_secs_f64() / count as f64)
     };
-    run(1)?;
-    let count = (SAMPLE / run(1)?.max(1e-6)).ceil().clamp(1.0, 10_000.0) as usize;
-    let (begun, mut seconds) = (Instant::now(), Vec::new());
-    while seconds.is_empty() || seconds.len() < SAMPLES && begun.elapsed() < LONGEST {
-        seconds.push(run(count)?);
+    // The first launch loads the kernel, the second says how many make a round.
+    round(1)?;
+    let once = round(1)?;
+    if quick {
+        return Ok(once.max(1e-9));
     }
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds[seconds.len() / 2];
-    let tflops = 2e-12 * (m * k * n) as f64 / median;
-    let (name, samples) = (rung.name, seconds.len());
-    println!(
-        "{{\"name\": \"{name}{note}\", \"shape\": \"{m}x{k}x{n}\", \"seconds\": {median:e}, \
-         \"tflops\": {tflops:e}, \"samples\": {samples}}}"
-    );
-    Ok(())
-}
-
-fn numbers(engine: &Engine, seed: u64, count: usize) -> Result<Buffer<f32>> {
-    let stream = Philox::new(seed, Purpose::Test, 0, 0);
-    let numbers: Vec<f32> = (0..count as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect();
-    engine.upload(&numbers)
+    let count = (ROUND.as_secs_f64() / once.max(1e-7)).clamp(1.0, 10_000.0) as usize;
+    let mut rounds = (0..ROUNDS).map(|_| round(count)).collect::<Result<Vec<_>>>()?;
+    rounds.sort_by(f64::total_cmp);
+    Ok(rounds[ROUNDS / 2])
 }

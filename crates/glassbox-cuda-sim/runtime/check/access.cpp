@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <algorithm>
+
 // Where the linker put this library, from its first byte to its last.
 extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start[];
 extern "C" __attribute__((visibility("hidden"))) const char _end[];
@@ -113,13 +115,20 @@ void judge_shared(Region& region, const Access& access) {
         judge_race(region.cells[(offset + done) / step], block_stamp, access);
 }
 
-// Neither global nor this kernel's shared memory: constants and a thread's own variables are left.
+// The shared memory of all kernels lies together, with `behind` at its end.
+bool is_any_shared(const char* place) {
+    static const char* first = [] {
+        const char* least = behind;
+        for (const Kernel* kernel = kernels; kernel != nullptr; kernel = kernel->next)
+            least = std::min<const char*>(least, kernel->shared_begin);
+        return least;
+    }();
+    return place >= first && place < behind + sizeof behind;
+}
+
+// Neither global nor this kernel's shared memory: constants are left.
 void judge_elsewhere(const Access& access) {
-    for (const Kernel* kernel = kernels; kernel != nullptr; kernel = kernel->next)
-        if (access.place >= kernel->shared_begin && access.place < kernel->shared_end)
-            refuse(ILLEGAL_ADDRESS, "out of bounds of shared memory", access);
-    if (access.place >= behind && access.place < behind + sizeof behind)
-        refuse(ILLEGAL_ADDRESS, "out of bounds of shared memory", access);
+    if (is_any_shared(access.place)) refuse(ILLEGAL_ADDRESS, "out of bounds of shared memory", access);
     if (access.place == nullptr) refuse(ILLEGAL_ADDRESS, "null pointer", access);
     bool is_in_library = access.place >= __ehdr_start && access.place < _end;
     if (!is_in_library) refuse(ILLEGAL_ADDRESS, "an address that is not the device's", access);

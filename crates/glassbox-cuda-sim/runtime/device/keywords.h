@@ -18,9 +18,9 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __restrict__ __restrict
-// One section for each file, so that the runtime knows where it begins and ends, and can make it unwritten again
-// before each block.
-#define __shared__ static __attribute__((section(GLASSBOX_SIM_SHARED)))
+// Variables without a first value, which go to a section of their own. compile.rs gives it a name by the file, so that
+// the runtime knows where a file's shared memory begins and ends, and can make it unwritten again before each block.
+#define __shared__ static
 // `extern __shared__ T name[]` cannot be said in C++, so kernels say this.
 #define DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(sim::dynamic_shared())
 

@@ -7,6 +7,15 @@ extern "C" __global__ void missing_barrier(float* out) {
     out[threadIdx.x] = all[63 - threadIdx.x];  // missing_barrier
 }
 
+template <unsigned COUNT>
+__device__ float reversed_by(float value) {
+    __shared__ float all[COUNT];
+    all[threadIdx.x] = value;
+    return all[COUNT - 1 - threadIdx.x];  // missing_barrier_in_template
+}
+
+extern "C" __global__ void missing_barrier_in_template(float* out) { out[threadIdx.x] = reversed_by<64>(1.0f); }
+
 // The next round overwrites what others have not read.
 extern "C" __global__ void missing_second_barrier(float* out) {
     __shared__ float all[64];

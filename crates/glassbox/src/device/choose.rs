@@ -20,8 +20,10 @@ pub enum DeviceName {
     Reference,
     /// The fast engine.
     Cpu,
-    /// The NVIDIA GPU of that number, counted from 0.
+    /// The NVIDIA GPU of that number, counted from 0, with the bits of the others.
     Cuda(usize),
+    /// The same GPU, where large products may take tensor cores: as accurate as `f32`, with other bits.
+    CudaFast(usize),
 }
 
 impl Device {
@@ -36,22 +38,31 @@ impl Device {
             DeviceName::Auto => match glassbox_cuda::Engine::open(0) {
                 Ok(engine) => {
                     let why = format!("device cuda: {} is present", engine.context().name());
-                    Ok((Device::Cuda(Cuda { engine: Arc::new(engine), ordinal: 0 }), Some(why)))
+                    let (engine, name) = (Arc::new(engine), DeviceName::Cuda(0));
+                    Ok((Device::Cuda(Cuda { engine, name }), Some(why)))
                 }
                 Err(error) => Ok((Device::cpu(threads)?, Some(format!("device cpu: {error}")))),
             },
-            DeviceName::Cuda(ordinal) => Ok((Device::cuda(ordinal)?, None)),
+            DeviceName::Cuda(ordinal) | DeviceName::CudaFast(ordinal) => {
+                Ok((Device::open_gpu(name, ordinal)?, None))
+            }
         }
     }
 
     /// The GPU of that number, counted from 0.
     pub fn cuda(ordinal: usize) -> Result<Device> {
+        Device::open_gpu(DeviceName::Cuda(ordinal), ordinal)
+    }
+
+    fn open_gpu(name: DeviceName, ordinal: usize) -> Result<Device> {
         let engine = glassbox_cuda::Engine::open(ordinal).map_err(|error| Error::Device {
-            device: DeviceName::Cuda(ordinal).to_string(),
+            device: name.to_string(),
             reason: error.to_string(),
             hint: error.hint(),
         })?;
-        Ok(Device::Cuda(Cuda { engine: Arc::new(engine), ordinal }))
+        let is_fast = matches!(name, DeviceName::CudaFast(_));
+        let engine = Arc::new(if is_fast { engine.fast() } else { engine });
+        Ok(Device::Cuda(Cuda { engine, name }))
     }
 
     /// The fast engine with the best instruction set, or the one `GLASSBOX_SIMD` names.
@@ -95,12 +106,13 @@ impl Device {
         }
     }
 
-    /// `reference`, `cpu` or `cuda`.
+    /// `reference`, `cpu`, `cuda` or `cuda-fast`.
     pub fn name(&self) -> &'static str {
         match self {
             Device::Reference => "reference",
             Device::Cpu(_) => "cpu",
-            Device::Cuda(_) => "cuda",
+            Device::Cuda(gpu) if gpu.engine.is_exact() => "cuda",
+            Device::Cuda(_) => "cuda-fast",
         }
     }
 
@@ -124,10 +136,9 @@ impl Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Device::Cuda(Cuda { engine, ordinal }) => {
-                let (context, ordinal) = (engine.context(), *ordinal);
+            Device::Cuda(Cuda { engine, name }) => {
+                let context = engine.context();
                 let [major, minor] = [context.capability() / 10, context.capability() % 10];
-                let name = DeviceName::Cuda(ordinal);
                 write!(f, "{name} ({}, compute capability {major}.{minor})", context.name())
             }
             _ => write!(f, "{} ({}, {} threads)", self.name(), self.simd(), self.threads()),
@@ -142,7 +153,9 @@ impl fmt::Display for DeviceName {
             DeviceName::Reference => "reference",
             DeviceName::Cpu => "cpu",
             DeviceName::Cuda(0) => "cuda",
+            DeviceName::CudaFast(0) => "cuda-fast",
             DeviceName::Cuda(ordinal) => return write!(f, "cuda:{ordinal}"),
+            DeviceName::CudaFast(ordinal) => return write!(f, "cuda-fast:{ordinal}"),
         })
     }
 }
@@ -156,14 +169,32 @@ impl FromStr for DeviceName {
             None if text == "reference" => Some(DeviceName::Reference),
             None if text == "cpu" => Some(DeviceName::Cpu),
             None if text == "cuda" => Some(DeviceName::Cuda(0)),
+            None if text == "cuda-fast" => Some(DeviceName::CudaFast(0)),
             Some(("cuda", ordinal)) => ordinal.parse().ok().map(DeviceName::Cuda),
+            Some(("cuda-fast", ordinal)) => ordinal.parse().ok().map(DeviceName::CudaFast),
             _ => None,
         };
         name.ok_or_else(|| Error::Setting {
             setting: "--device",
             value: text.to_string(),
             reason: "there is none of that name".to_string(),
-            hint: "use auto, reference, cpu, cuda, or cuda:1 for the second GPU".to_string(),
+            hint: "use auto, reference, cpu, cuda or cuda-fast, and cuda:1 for the second GPU"
+                .to_string(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["auto", "reference", "cpu", "cuda", "cuda:3", "cuda-fast", "cuda-fast:1"] {
+            assert_eq!(DeviceName::from_str(text).unwrap().to_string(), text);
+        }
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:1", "CUDA", "cuda:0:0"] {
+            assert!(DeviceName::from_str(text).is_err(), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! That is right for every network and slow for all: most of the time is the way there and back. Plans that take
 //! whole steps keep everything on the device, see `plan/cuda.rs`.
 
+use super::DeviceName;
 use crate::error::Result;
 use glassbox_cpu::reference::philox::Philox;
 use glassbox_cpu::reference::{self, AdamStep, Reduction};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Cuda {
     pub(crate) engine: Arc<Engine>,
-    /// Its number, counted from 0.
-    pub(crate) ordinal: usize,
+    /// What it was asked for as.
+    pub(crate) name: DeviceName,
 }
 
 /// An activation as the engine names it.
