@@ -99,6 +99,17 @@ def tests(bundle):
             yield failed(name, ended(status, output, errors) + names_of_failures(output), **figures)
 
 
+def examples(bundle):
+    """Every example but those that measure."""
+    for name, path in bundle.files("examples").items():
+        if not name.startswith("bench_"):
+            status, output, errors, seconds = bundle.run([path], SECONDS["program"])
+            if status == 0:
+                yield passed(name, seconds=round(seconds, 1), last_line=(output.strip().splitlines() or [""])[-1])
+            else:
+                yield failed(name, ended(status, output, errors))
+
+
 def names_of_failures(output):
     return "".join(f"\n{name}" for name in re.findall(r"^test (\S+) \.\.\. FAILED", output, re.MULTILINE))
 
@@ -170,7 +181,7 @@ def ours(bundle, example):
     if not path:
         yield missing(example, f"the bundle has no example {example}")
         return
-    command = [path, "--json", *(["--quick"] if bundle.is_dry else [])]
+    command = [path, *(["--quick"] if bundle.is_dry else [])]
     yield from measured(example, *bundle.run(command, SECONDS["program"]))
 
 
@@ -198,18 +209,44 @@ def measured(name, status, output, errors, _):
 
 def products(bundle):
     """The rungs of the matrix product beside cuBLAS, which PyTorch calls."""
-    yield from ours(bundle, "bench_products")
-    yield from peer(bundle, "torch_products.py")
+    rows = [*ours(bundle, "bench_products"), *peer(bundle, "torch_products.py")]
+    yield from rows
+    for shape in dict.fromkeys(row["shape"] for row in rows if "shape" in row):
+        yield from gains(shape, {row["name"]: row["seconds"] for row in rows if row.get("shape") == shape})
+
+
+def gains(shape, seconds):
+    """How many times faster rungs are than what came before, and than cuBLAS."""
+    rungs = {name.split()[0]: took for name, took in seconds.items() if name[0].isdigit()}
+    exact = {name: took for name, took in rungs.items() if name < "09"}
+    if "03_tiled" not in rungs:
+        return
+    figures = {
+        "coalesced_over_naive": rungs["01_naive"] / rungs["02_coalesced"],
+        "tiled_over_coalesced": rungs["02_coalesced"] / rungs["03_tiled"],
+        "best_exact_rung": min(exact, key=exact.get),
+    }
+    kinds = {"fp32": exact, "tf32": {"09": rungs.get("09_tf32")}, "bf16": {"10": rungs.get("10_bf16")}}
+    for kind, ours_kind in kinds.items():
+        theirs = [took for name, took in seconds.items() if name.startswith(f"cuBLAS {kind}")]
+        if theirs and all(ours_kind.values()):
+            figures[f"{kind}_share_of_cublas"] = theirs[0] / min(ours_kind.values())
+    yield passed("gains", shape=shape, **figures)
 
 
 def steps(bundle):
     """A training step of 784-128-10 at batch 64, ours beside PyTorch's, eager and as a CUDA graph."""
-    yield from ours(bundle, "bench_steps")
-    yield from peer(bundle, "torch_steps.py")
+    rows = [*ours(bundle, "bench_steps"), *peer(bundle, "torch_steps.py")]
+    yield from rows
+    times = {row["name"]: row["microseconds"] for row in rows if "microseconds" in row}
+    for name, took in times.items():
+        if name.startswith("PyTorch") and "glassbox fused" in times:
+            yield passed(f"glassbox fused over {name}", times_faster=took / times["glassbox fused"])
 
 
 JOBS = {
     "tests": tests,
+    "examples": examples,
     "exact": exact,
     "training": training,
     "products": products,

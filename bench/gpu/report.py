@@ -5,6 +5,7 @@ import re
 
 TITLES = {
     "tests": "Tests on the driver",
+    "examples": "Examples",
     "exact": "The CPU's bits",
     "training": "Whole trainings",
     "products": "Products, the rungs beside cuBLAS",
