@@ -3,7 +3,10 @@
 mod common;
 
 use common::{assert_same, engine, numbers, odd_numbers, room, up};
-use glassbox_cuda::ops::{activation, bias, elementwise, loss, optim, random, samples, softmax};
+use glassbox_cpu::reference;
+use glassbox_cuda::ops::{
+    activation, bias, elementwise, loss, matmul, optim, random, samples, softmax,
+};
 use glassbox_cuda::{Buffer, Image, Launch};
 
 /// Blocks and their threads: one of each, odd numbers, a warp more or less one, and as many threads as there can be.
@@ -220,4 +223,23 @@ fn decisions() {
         unsafe { launch.arg(&mut out).arg(&labels).arg(&order).arg(4_u32).run().unwrap() };
         as_numbers(out.download().unwrap())
     });
+}
+
+/// The tiles of large products, of which the last are not full, over several steps of k.
+#[test]
+fn large_tiles() {
+    let [m, k, n] = [70, 37, 65];
+    let (a, b) = (odd_numbers(15, m * k, true), odd_numbers(16, k * n, true));
+    let (da, db, mut expected) = (up(&a), up(&b), vec![0.0; m * n]);
+    for kernel in ["matmul_at_large", "matmul_bt_large"] {
+        match kernel {
+            "matmul_at_large" => reference::matmul_at(&mut expected, &a, &b, [m, k, n]),
+            _ => reference::matmul_bt(&mut expected, &a, &b, [m, k, n]),
+        }
+        let mut out = room(m * n);
+        let launch = engine().launch(&matmul::IMAGE, kernel).unwrap();
+        let launch = launch.grid([4, 1, 1]).block([256, 1, 1]).arg(&mut out).arg(&da).arg(&db);
+        let found = wrote(launch.arg(m as u32).arg(k as u32).arg(n as u32), &out);
+        assert_same(&found, &expected, kernel);
+    }
 }
