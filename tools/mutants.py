@@ -45,7 +45,9 @@ def expanded(path, texts, seen):
         seen.add(name)
         return expanded(by_name[name], texts, seen)
 
-    body = re.sub(r"^#pragma once$", "", texts[path], flags=re.MULTILINE)
+    # The simulator wants no shared memory of its own making, and has another in the place of what it leaves out.
+    unwanted = r"^#pragma once$|^#ifndef GLASSBOX_SIM$.*?^#endif$"
+    body = re.sub(unwanted, "", texts[path], flags=re.MULTILINE | re.DOTALL)
     return re.sub(r'^#include "([^"]+)".*$', included, body, flags=re.MULTILINE)
 
 

@@ -30,7 +30,8 @@ class Mutant:
 
     def __str__(self):
         left, right = self.around
-        return f"{self.path}:{self.line}: {self.kind}: `{left}{self.before}{right}` became `{left}{self.after}{right}`"
+        was, became = ((left + middle + right).strip() for middle in (self.before, self.after))
+        return f"{self.path}:{self.line}: {self.kind}: `{was}` became `{became}`"
 
 
 def mutants(path, text):
@@ -44,7 +45,7 @@ def mutant(path, text, kind, start, before, after):
     line = text.count("\n", 0, start) + 1
     # Enough of what stands around it to tell it from its neighbours.
     end = start + len(before)
-    around = re.search(r"[^\s;(&|?:]*$", text[:start])[0].lstrip(), re.match(r"[^\s;)&|?:]*", text[end:])[0].rstrip()
+    around = re.search(r"[^\s;(&|?:]* ?$", text[:start])[0], re.match(r" ?[^\s;)&|?:]*", text[end:])[0]
     excuse = re.search(r"// mutant: (.*)", text.splitlines()[line - 1])
     return Mutant(path, start, line, kind, before, after, around, excuse[1].strip() if excuse else "")
 
@@ -71,12 +72,11 @@ def waits(code):
 def bounds(code):
     """`<` in guards and loops lets one too many in, and so does `>=` where it turns away. What is compared with a number
     with a point is no index, and the smaller of two is the same either way."""
-    for match in re.finditer(r" (<|>=) (?![-\d.]*\d*\.\d)", code):
-        is_minimum = re.search(r"(\S+)$", code[: match.start()])
-        operands = (is_minimum[1].lstrip("(") if is_minimum else "", re.match(r"[\w.]*", code[match.end() :])[0])
-        is_number = re.fullmatch(r"-?[\d.]*\.\d*f?", operands[0])
-        if not is_number and not re.match(rf"[\w.]+ \? (?:{re.escape(operands[0])} : {re.escape(operands[1])})\b", code[match.end() :]):
-            yield "bound weakened", match.start(), match[0], " <= " if match[1] == "<" else " > "
+    for match in re.finditer(r"([\w.]*\S) (<|>=) (-?[\w.]*)( \? [\w.]+ : [\w.]+)?", code):
+        left, sign, right, choice = match.groups()
+        is_number = any(re.fullmatch(r"-?\d*\.\d*f?", side) for side in (left, right))
+        if not is_number and choice != f" ? {left} : {right}":
+            yield "bound weakened", match.start(2), sign, "<=" if sign == "<" else ">"
 
 
 def transposed_indices(code):
@@ -105,10 +105,10 @@ def transposed_threads(code):
 
 def zero_tests(code):
     """The definition's care for zeros and for what is not finite."""
-    for match in re.finditer(r"\bend_of_chain\(", code):
+    for match in re.finditer(r"(?<!float )\bend_of_chain\(", code):
         call = code[match.start() : closing(code, match.end())]
         yield "end of chain dropped", match.start(), call, call.removeprefix("end_of_chain")
-    for match in re.finditer(r"\bis_finite\(", code):
+    for match in re.finditer(r"(?<!bool )\bis_finite\(", code):
         yield "test dropped", match.start(), code[match.start() : closing(code, match.end())], "true"
     for match in re.finditer(rf"(?<![\w.)\]]){ATOM} (!=|==) 0\.0f", code):
         yield "test dropped", match.start(), match[0], "true" if match[1] == "!=" else "false"
