@@ -53,14 +53,14 @@ def training(peers, data, title, names, epochs, rounds, is_judged):
 
 
 def whole_process(peers, data, rounds):
-    """From the start of the process to its accuracy, one epoch: seconds, and megabytes at the peak."""
+    """From the start of the process to its accuracy, one epoch: seconds, and mebibytes at the peak."""
     contestants = {"glassbox": command_line(peers, data, 1)}
     contestants |= with_arguments(peers.training(["numpy", "pytorch eager"]), data=data, epochs=1)
     reports = in_turn(contestants, rounds, peers.threads)
     rows = []
     for title, unit, key in [
         ("the whole process, one epoch", "s", "wall_seconds"),
-        ("its peak memory", "MB", "peak_megabytes"),
+        ("its peak memory", "MiB", "peak_mebibytes"),
     ]:
         found = [
             {"name": name, "threads": threads, "values": [report[key] for report in several]}

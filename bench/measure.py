@@ -2,13 +2,18 @@
 
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 THREADS = [1, 2]
+
+LAUNCHER = pathlib.Path(__file__).resolve().parent / "launch.py"
+
+# MiB at the peak of a program that does nothing: about what the launcher takes.
+MOST_OF_NOTHING = 30
 
 
 def loud(text):
@@ -24,24 +29,33 @@ def environment(threads):
     return inherited | {name: str(threads) for name in names}
 
 
+def launched(command, threads):
+    """Runs a program: what it printed, what it complained of, and its exit code, wall time and peak memory."""
+    words = [str(word) for word in command]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as usage:
+        launcher = [sys.executable, "-I", "-S", LAUNCHER, str(usage.fileno())]
+        pipes = {"stdout": output, "stderr": errors, "pass_fds": [usage.fileno()]}
+        subprocess.run([*launcher, *words], **pipes, env=environment(threads), check=True)
+        for file in (output, errors, usage):
+            file.seek(0)
+        return output.read().decode(), errors.read().decode(), json.loads(usage.read())
+
+
 def child(command, threads):
     """What a program prints as JSON, with its wall time and its peak memory; None, loudly, if it fails."""
-    words = [str(word) for word in command]
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
-        running = subprocess.Popen(words, stdout=output, stderr=errors, env=environment(threads))
-        # Unlike the other ways of waiting, this one tells the peak memory of this child alone.
-        _, status, usage = os.wait4(running.pid, 0)
-        wall = time.perf_counter() - start
-        running.returncode = os.waitstatus_to_exitcode(status)
-        text = []
-        for file in (output, errors):
-            file.seek(0)
-            text.append(file.read().decode())
-    if running.returncode != 0:
-        loud(f"{' '.join(words)} exited with {running.returncode}:\n{text[1][-1500:]}")
+    output, errors, usage = launched(command, threads)
+    code = usage.pop("exit_code")
+    if code != 0:
+        loud(f"{' '.join(map(str, command))} exited with {code}:\n{errors[-1500:]}")
         return None
-    return json.loads(text[0]) | {"wall_seconds": wall, "peak_megabytes": usage.ru_maxrss / 1024}
+    return json.loads(output) | usage
+
+
+def check_peaks():
+    """Ends the bench if a program that needs no memory is said to need some: then the figure is another process's."""
+    *_, usage = launched(["true"], 1)
+    if usage["peak_mebibytes"] > MOST_OF_NOTHING:
+        sys.exit(f"`true` took {usage['peak_mebibytes']:.0f} MiB at its peak, so peaks of memory are not those of the programs")
 
 
 def in_turn(contestants, rounds, threads=THREADS):

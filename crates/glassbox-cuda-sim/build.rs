@@ -30,6 +30,7 @@ fn build() -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let engine = here.join("../glassbox-cuda");
     println!("cargo::rerun-if-env-changed=CXX");
+    println!("cargo::rerun-if-env-changed=CXXFLAGS");
     let watched = [here.join("build"), here.join("runtime"), engine.clone()];
     for folder in watched.iter().filter(|folder| folder.exists()) {
         println!("cargo::rerun-if-changed={}", folder.display());

@@ -106,6 +106,10 @@ fn the_fast_device_says_that_it_is_another() {
     assert_eq!(found["device"], "cuda-fast");
     let record = std::fs::read_to_string(folder.path().join("run/run.toml")).unwrap();
     assert!(record.contains("device = \"cuda-fast\""), "{record}");
+    // How the GPU was doing: here nobody tells, which is said.
+    let events = std::fs::read_to_string(folder.path().join("run/events.jsonl")).unwrap();
+    let system = events.lines().find(|line| line.contains("\"event\":\"system\""));
+    assert!(system.is_some_and(|line| line.contains("cannot be loaded")), "{events}");
 }
 
 #[test]

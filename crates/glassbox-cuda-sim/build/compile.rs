@@ -1,13 +1,16 @@
 //! Compiles kernels and the runtime to a `libcuda.so.1`: for the build script, and for tools that change kernels.
 
 mod scan;
+mod tools;
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
+
+pub use tools::files_in;
+use tools::{compiler, create, fma_flag, hash, make, own_flags, read, run, shown, words, write};
 
 /// What the library does beside running kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +50,8 @@ impl Mode {
 }
 
 const RUNTIME_FILES: &str = "copies fiber memory report scheduler stacks tensor_cores warps \
-     driver/context driver/graph driver/launch driver/memory driver/module driver/ptx driver/results driver/stream";
+     driver/context driver/device driver/event driver/graph driver/launch driver/memory driver/module driver/ptx \
+     driver/results driver/settings driver/stream";
 
 const RUNTIME_FLAGS: &str = "-std=c++17 -O2 -g1 -gdwarf-4 -fPIC -fvisibility=hidden -Wall -Wextra";
 
@@ -90,7 +94,7 @@ impl Compiler {
 
     /// The job of a library that only knows its version, as a driver that lacks functions.
     pub fn stub_job(&self) -> Result<Job, String> {
-        self.runtime_job("driver/results", &["-DGLASSBOX_SIM_STUB"])
+        self.runtime_job("driver/results", "-DGLASSBOX_SIM_STUB")
     }
 
     /// What [`Compiler::library`] compiles.
@@ -117,18 +121,15 @@ impl Compiler {
         }
         for file in RUNTIME_FILES.split_whitespace().chain(mode.runtime_files().split_whitespace())
         {
-            jobs.push(self.runtime_job(file, &[])?);
+            jobs.push(self.runtime_job(file, "")?);
         }
         Ok(jobs)
     }
 
-    fn runtime_job(&self, file: &str, more: &[&str]) -> Result<Job, String> {
+    fn runtime_job(&self, file: &str, more: &str) -> Result<Job, String> {
         let source = self.runtime.join(format!("{file}.cpp"));
-        let flags: Vec<&str> =
-            RUNTIME_FLAGS.split_whitespace().chain(more.iter().copied()).collect();
-        let text = read(&source)?;
-        let hash = hash(&(&text, self.runtime_headers()?, &flags, compiler()));
-        let flags = flags.into_iter().map(String::from).collect();
+        let flags = words(&[RUNTIME_FLAGS, more, &own_flags()].join(" "));
+        let hash = hash(&(read(&source)?, self.runtime_headers()?, &flags, compiler()));
         self.job(&source, &scan::identifier(file), hash, flags)
     }
 
@@ -145,14 +146,14 @@ impl Compiler {
         let (headers, headers_name) = &self.headers;
         let folders = [own_headers.to_path_buf(), headers.clone()];
         let wrapper = scan::wrapper_of(name, text);
-        let flags = [KERNEL_FLAGS, mode.kernel_flags(), fma_flag()].join(" ");
+        let flags = [KERNEL_FLAGS, mode.kernel_flags(), fma_flag(), &own_flags()].join(" ");
         // Paths are left out, so that the same text is the same object wherever it lies.
         let included = scan::headers_of(text, &folders);
         let hash = hash(&(&wrapper, included, self.runtime_headers()?, &flags, compiler()));
         let stem = scan::identifier(name);
         let source = self.new_objects()?.join(format!("{stem}-{hash:016x}.cpp"));
         write(&source, &wrapper)?;
-        let mut flags: Vec<String> = flags.split_whitespace().map(String::from).collect();
+        let mut flags = words(&flags);
         for folder in &folders {
             flags.push(format!("-I{}", folder.display()));
             flags.push(format!("-ffile-prefix-map={}={headers_name}", folder.display()));
@@ -197,19 +198,6 @@ fn check_names(kernels: &[(&str, &str)]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// `fmaf` is one instruction on a processor that has it, and a slow function elsewhere.
-fn fma_flag() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("fma") {
-        return "-mfma";
-    }
-    ""
-}
-
-fn compiler() -> String {
-    std::env::var("CXX").unwrap_or_else(|_| "g++".into())
 }
 
 /// Compiles what is not there, and links all of it to `FOLDER/libcuda.so.1`.
@@ -266,62 +254,4 @@ fn link(jobs: &[Job], folder: &Path) -> Result<PathBuf, String> {
         run(Command::new(compiler()).args(words(flags)).arg(&library).arg("-o").arg(part))
     })?;
     Ok(library)
-}
-
-/// Makes a file under another name first: one that is there is taken as it is, so it has to be whole.
-fn make(file: &Path, how: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
-    let part = PathBuf::from(format!("{}.{}.part", file.display(), std::process::id()));
-    how(&part)?;
-    fs::rename(&part, file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().map_err(|error| {
-        format!(
-            "{program}: {error}\nhint: the simulated CUDA driver is compiled with g++; install it (on Debian: apt \
-             install g++), or name another compiler in CXX"
-        )
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
-    Err(format!("{errors}in: {program} {}", arguments.join(" ")))
-}
-
-/// All files in a folder and below, in order; none if there is no such folder.
-pub fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let below = |path: PathBuf| if path.is_dir() { files_in(&path) } else { vec![path] };
-    paths.into_iter().flat_map(below).collect()
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut state = DefaultHasher::new();
-    value.hash(&mut state);
-    state.finish()
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(String::from).collect()
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn create(folder: &Path) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn write(file: &Path, text: &str) -> Result<(), String> {
-    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -17,10 +17,24 @@ fn in_any_order_of_threads() {
     }
 }
 
+/// The way to switch fibers on processors for which there is no faster one.
+#[test]
+fn with_the_fibers_of_the_c_library() {
+    let environment = [
+        ("CXXFLAGS", "-DGLASSBOX_SIM_UCONTEXT"),
+        ("GLASSBOX_SIM_TEST_FOLDER", "ucontext"),
+        ("MODE", "fast"),
+    ];
+    let (is_good, text) = run_alone("all_kernels", &environment);
+    assert!(is_good, "{text}");
+}
+
 #[test]
 #[ignore = "in_any_order_of_threads runs it"]
 fn all_kernels() {
-    for mode in MODES {
+    let asked = std::env::var("MODE").ok();
+    let is_asked = |mode: &Mode| asked.as_ref().is_none_or(|asked| asked == mode.name());
+    for mode in MODES.into_iter().filter(is_asked) {
         let driver = Driver::start(mode);
         sums_and_products(&driver, mode);
         shared_memory(&driver);

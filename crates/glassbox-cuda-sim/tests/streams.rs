@@ -245,10 +245,13 @@ fn what_may_not_be_done_while_a_stream_is_captured() {
 
 #[test]
 fn freeing_memory_with_work_on_it() {
-    for case in ["device", "host"] {
+    for (case, says) in [
+        ("device", "is freed while work on it is pending: kernel increment"),
+        ("host", "is freed while work on it is pending: a copy to the host"),
+        ("graph", "kernel increment: its memory has been freed"),
+    ] {
         let (is_good, text) = run_alone("free_too_early", &[("CASE", case)]);
-        assert!(is_good, "{text}");
-        assert!(text.contains("is freed while work on it is pending: "), "{text}");
+        assert!(is_good && text.contains(says), "{case}:\n{text}");
     }
 }
 
@@ -258,13 +261,27 @@ fn free_too_early() {
     let driver = Driver::start(Mode::Fast);
     let stream = driver.make("cuStreamCreate", &[NON_BLOCKING]);
     let number = driver.upload(&[0u32]);
-    let result = if std::env::var("CASE").is_ok_and(|case| case == "host") {
-        let pinned = driver.make("cuMemAllocHost_v2", &[4]);
+    let case = std::env::var("CASE").expect("set");
+    if case == "graph" {
+        driver.must("cuStreamBeginCapture_v2", &[stream, 0]);
+    }
+    let pinned = if case == "host" { driver.make("cuMemAllocHost_v2", &[4]) } else { 0 };
+    if case == "host" {
         driver.must("cuMemcpyDtoHAsync_v2", &[pinned, number.address, 4, stream]);
-        driver.call("cuMemFreeHost", &[pinned])
     } else {
         increment(&driver, stream, number, 1);
-        driver.call("cuMemFree_v2", &[number.address])
+    }
+    let result = match case.as_str() {
+        "host" => driver.call("cuMemFreeHost", &[pinned]),
+        "device" => driver.call("cuMemFree_v2", &[number.address]),
+        _ => {
+            let mut graph = 0usize;
+            driver.must("cuStreamEndCapture", &[stream, place(&mut graph)]);
+            let exec = driver.make("cuGraphInstantiateWithFlags", &[graph, 0]);
+            driver.must("cuMemFree_v2", &[number.address]);
+            driver.must("cuGraphLaunch", &[exec, stream]);
+            driver.call("cuStreamSynchronize", &[stream])
+        }
     };
     assert_eq!(result, ILLEGAL_ADDRESS);
     assert_eq!(driver.call("cuStreamSynchronize", &[stream]), ILLEGAL_ADDRESS, "for good");

@@ -39,7 +39,13 @@ impl Engine {
             let (name, capability) = (context.name().to_string(), context.capability());
             return Err(crate::Error::NoKernel { name, capability });
         }
-        Engine::with(context, Arc::default(), true)
+        Engine::with(context, Arc::default(), true, false)
+    }
+
+    /// The same without the pool: each buffer is memory of its own, as long as asked for, and goes back to the driver.
+    /// That is slow, and lets tools that check memory see what happens to each buffer.
+    pub fn without_pool(self) -> Result<Engine> {
+        Engine::with(self.shared.context.clone(), self.modules, self.is_exact, true)
     }
 
     /// The same, but large products may take tensor cores where they are faster. Results are as accurate as `f32` is,
@@ -56,16 +62,22 @@ impl Engine {
     /// Another engine on the same device, with a stream and a pool of its own: what one queues does not wait for the
     /// other, and one can be recorded while the other works. The kernels loaded are the same.
     pub fn beside(&self) -> Result<Engine> {
-        Engine::with(self.shared.context.clone(), self.modules.clone(), self.is_exact)
+        Engine::with(
+            self.shared.context.clone(),
+            self.modules.clone(),
+            self.is_exact,
+            self.shared.pool.is_exact,
+        )
     }
 
     fn with(
         context: Arc<Context>,
         modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
         is_exact: bool,
+        has_exact_memory: bool,
     ) -> Result<Engine> {
         let stream = Arc::new(Stream::new(context.clone())?);
-        let pool = Pool::new(context.clone(), stream.clone());
+        let pool = Pool::new(context.clone(), stream.clone(), has_exact_memory);
         let shared = Arc::new(Shared { stream, pool, context });
         Ok(Engine { modules, shared, is_exact, is_rehearsal: AtomicBool::new(false) })
     }

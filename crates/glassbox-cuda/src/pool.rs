@@ -15,15 +15,20 @@ pub(crate) struct Pool {
     context: Arc<Context>,
     stream: Arc<Stream>,
     free: Mutex<HashMap<usize, Vec<Block>>>,
+    /// Whether blocks are as long as asked for, and go back to the driver.
+    pub(crate) is_exact: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(context: Arc<Context>, stream: Arc<Stream>) -> Pool {
-        Pool { context, stream, free: Mutex::default() }
+    pub(crate) fn new(context: Arc<Context>, stream: Arc<Stream>, is_exact: bool) -> Pool {
+        Pool { context, stream, free: Mutex::default(), is_exact }
     }
 
     /// A block of at least so many bytes, whose contents are arbitrary.
     pub(crate) fn take(&self, bytes: usize) -> Result<Block> {
+        if self.is_exact {
+            return Block::new(&self.context, bytes);
+        }
         let bytes = rounded(bytes);
         if let Some(block) = self.blocks().get_mut(&bytes).and_then(Vec::pop) {
             return Ok(block);
@@ -40,6 +45,11 @@ impl Pool {
 
     /// Takes a block back.
     pub(crate) fn give(&self, block: Block) {
+        if self.is_exact {
+            // What is queued may still use it. If waiting fails, the device is lost and so is the memory.
+            let _ = self.stream.synchronize();
+            return;
+        }
         self.blocks().entry(block.bytes()).or_default().push(block);
     }
 

@@ -126,12 +126,56 @@ fn a_nan_of_all_ones() {
     }
 }
 
+/// Zero times infinity is nothing: one such element among others, in each place that a thread stores at once.
+#[test]
+fn a_single_element_is_mended() {
+    for rung in &MATMUL {
+        for [n, place] in [8, 6, 5].into_iter().flat_map(|n| (0..n).map(move |place| [n, place])) {
+            let mut b = vec![1.0; n];
+            b[place] = f32::INFINITY;
+            let found = product(rung, rung.block, &[0.0], &b, [1, 1, n]);
+            assert_same(&found, &vec![0.0; n], &format!("{}, {place} of {n}", rung.name));
+        }
+    }
+}
+
+/// Products that underflow leave −0 behind. Zeros that fill up a step would hide it: 32 is a multiple of every depth.
 #[test]
 fn a_sum_is_never_negative_zero() {
     for rung in &MATMUL {
-        let (a, b) = (vec![-1e-30; 5], vec![1e-30; 7]);
-        let found = product(rung, rung.block, &a, &b, [5, 1, 7]);
-        assert_same(&found, &[0.0; 35], rung.name);
+        for [k, n] in [[1, 5], [32, 8], [32, 6], [32, 5]] {
+            let (a, b) = (vec![-1e-30; 7 * k], vec![1e-30; k * n]);
+            let found = product(rung, rung.block, &a, &b, [7, k, n]);
+            assert_same(&found, &vec![0.0; 7 * n], rung.name);
+        }
+    }
+}
+
+/// What a factor becomes: bf16 ties go to even, tf32 ties away from zero, and what would round to infinity stays.
+#[test]
+fn factors_are_rounded_to_nearest() {
+    let one_and = |power: i32, times: f32| 1.0 + times * 2.0f32.powi(power);
+    let bf16 = [
+        (one_and(-8, 1.0), 1.0),
+        (one_and(-8, 3.0), one_and(-6, 1.0)),
+        (one_and(-8, 1.0) + f32::EPSILON, one_and(-7, 1.0)),
+        (one_and(-8, 3.0) - f32::EPSILON, one_and(-7, 1.0)),
+        (f32::MAX, f32::MAX),
+    ];
+    let tf32 = [
+        (one_and(-11, 1.0), one_and(-10, 1.0)),
+        (one_and(-11, 3.0), one_and(-9, 1.0)),
+        (one_and(-11, 1.0) - f32::EPSILON, 1.0),
+        (one_and(-11, 3.0) + f32::EPSILON, one_and(-9, 1.0)),
+        (f32::MAX, f32::MAX),
+    ];
+    for (rung, pairs) in [(&MATMUL[9], bf16), (&MATMUL[8], tf32)] {
+        let (a, expected): (Vec<f32>, Vec<f32>) =
+            pairs.into_iter().flat_map(|(x, y)| [(x, y), (-x, -y)]).unzip();
+        let found = product(rung, rung.block, &a, &[1.0], [a.len(), 1, 1]);
+        assert_same(&found, &expected, rung.name);
+        let found = product(rung, rung.block, &[1.0], &a, [1, 1, a.len()]);
+        assert_same(&found, &expected, rung.name);
     }
 }
 

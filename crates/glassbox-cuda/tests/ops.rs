@@ -199,6 +199,20 @@ fn products_in_three_forms() {
     }
 }
 
+/// Products that underflow to −0 are +0.
+#[test]
+fn products_that_vanish() {
+    let (e, [m, k, n]) = (engine(), [3, 2, 5]);
+    let (a, b) = (up(&vec![1e-30; m * k]), up(&vec![-1e-30; k * n]));
+    let (mut out, zeros) = (room(m * n), vec![0.0; m * n]);
+    ops::matmul(e, &mut out, &a, &b, [m, k, n]).unwrap();
+    assert_same(&out.download().unwrap(), &zeros, "matmul");
+    ops::matmul_at(e, &mut out, &a, &b, [m, k, n]).unwrap();
+    assert_same(&out.download().unwrap(), &zeros, "matmul_at");
+    ops::matmul_bt(e, &mut out, &a, &b, [m, k, n]).unwrap();
+    assert_same(&out.download().unwrap(), &zeros, "matmul_bt");
+}
+
 #[test]
 fn large_products() {
     // Enough tiles of 64×64 for the other kernel, which little memory and few terms make quick.
@@ -270,6 +284,11 @@ fn random_numbers() {
         ops::dropout(engine(), &mut found, &up(&x), 0.4, stream).unwrap();
         reference::dropout(&mut expected, &x, 0.4, defined);
         assert_same(&found.download().unwrap(), &expected, "dropout");
+        // An element whose number is the probability itself is kept.
+        let p = defined.uniform(n as u64 / 2);
+        ops::dropout(engine(), &mut found, &up(&x), p, stream).unwrap();
+        reference::dropout(&mut expected, &x, p, defined);
+        assert_same(&found.download().unwrap(), &expected, "dropout at the probability");
     }
 }
 

@@ -72,10 +72,22 @@ type Kind = Option<(Activation, reference::Activation)>;
 /// Trains a perceptron of these layers on both engines, in both ways where there are two.
 fn check(images: &Images, layers: &[(usize, Kind)], batch: usize, which: usize, is_mean: bool) {
     let widths: Vec<usize> = layers.iter().map(|layer| layer.0).collect();
+    let before = parameters(images.inputs, &widths, MEMORIES[which]);
+    check_from(before, images, layers, batch, which, is_mean);
+}
+
+/// The same, beginning with these parameters.
+fn check_from(
+    before: Parameters,
+    images: &Images,
+    layers: &[(usize, Kind)],
+    batch: usize,
+    which: usize,
+    is_mean: bool,
+) {
     let memories = MEMORIES[which];
     let steps = images.order.len().div_ceil(batch);
     let (rules, cpu_rules) = rules(which, if which == 1 { 0.01 } else { 0.0 }, steps);
-    let before = parameters(images.inputs, &widths, memories);
 
     let mut expected = before.clone();
     let outcomes = on_cpu(images, layers, batch, &cpu_rules, is_mean, &mut expected, memories);
@@ -153,6 +165,69 @@ fn one_hidden_layer() {
     }
     check(&images(17, 3, 9), &[(5, GELU), (3, None)], 4, 0, false);
     check(&images(1, 1, 3), &[(1, None), (1, None)], 2, 0, true);
+}
+
+/// Numbers that are not finite where a zero meets them: what skips too many zeros or too few gives another result.
+#[test]
+fn numbers_that_are_none() {
+    let mut images = images(20, 5, 12);
+    // Pixel 0 is zero in all images.
+    images.pixels.iter_mut().step_by(20).for_each(|pixel| *pixel = 0);
+    let layers = [(9, RELU), (5, None)];
+    for odd in [f32::INFINITY, f32::NAN, f32::MAX, 1e-42] {
+        // The weights of pixel 0.
+        let mut before = parameters(20, &[9, 5], 0);
+        before[0][..9].fill(odd);
+        check_from(before, &images, &layers, 5, 0, false);
+        // The weights behind a unit that never fires.
+        let mut before = parameters(20, &[9, 5], 0);
+        before[1][3] = -1e3;
+        before[2][3 * 5..4 * 5].fill(odd);
+        check_from(before, &images, &layers, 5, 0, false);
+    }
+}
+
+/// Gradients that overflow where a zero meets them, in both layers.
+#[test]
+fn gradients_that_overflow() {
+    let mut images = images(20, 4, 12);
+    images.pixels.iter_mut().step_by(20).for_each(|pixel| *pixel = 0);
+    // Sums of hidden units are tiny, so logits are finite; weights of alternating signs make the gradients of images of
+    // odd classes infinite.
+    let mut before = parameters(20, &[9, 4], 0);
+    before[0].iter_mut().for_each(|w| *w = 1e-30 * w.abs());
+    before[1].fill(1e-30);
+    before[1][2] = -1.0;
+    before[2] = (0..36).map(|i| if i % 2 == 0 { 3e38 } else { -3e38 }).collect();
+    let mut after = before.clone();
+    let layers = [(9, RELU), (4, None)];
+    let (_, cpu_rules) = rules(0, 0.0, 1);
+    let first = Images { order: images.order[..5].to_vec(), ..images };
+    on_cpu(&first, &layers, 5, &cpu_rules, false, &mut after, 0);
+    let overflowed = after[0].iter().filter(|w| !w.is_finite()).count();
+    assert!((1..180).contains(&overflowed), "{overflowed} weights of 180 overflow");
+    check_from(before, &first, &layers, 5, 0, false);
+}
+
+/// Gradients that vanish to a zero whose sign would change that of a weight, and logits that are all the same, of which
+/// the first is the answer.
+#[test]
+fn gradients_that_vanish_and_ties() {
+    let images = images(20, 4, 12);
+    let mut before = parameters(20, &[9, 4], 0);
+    before[0].fill(-0.0);
+    before[1].fill(1.0);
+    before[2].iter_mut().for_each(|w| *w = w.signum() * 1e-45);
+    check_from(before, &images, &[(9, RELU), (4, None)], 5, 0, true);
+    let mut before = parameters(20, &[9, 4], 0);
+    before.iter_mut().for_each(|array| array.fill(0.0));
+    check_from(before, &images, &[(9, RELU), (4, None)], 5, 0, true);
+    // A hidden unit so small that its products underflow, of weights that are −0.
+    let mut before = parameters(20, &[9, 4], 0);
+    before[0].fill(-1e-30);
+    before[1].fill(1e-40);
+    before[2].fill(-0.0);
+    check_from(before, &images, &[(9, None), (4, None)], 5, 0, true);
 }
 
 #[test]

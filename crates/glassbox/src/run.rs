@@ -54,7 +54,7 @@ impl Run {
         trainer.set_origin(record.data.sha256.clone());
         let lock = lock(folder)?;
         let kept = folder.join("checkpoints");
-        let has_checkpoints = kept.is_dir() && checkpoint::newest_step(&kept)? > 0;
+        let has_checkpoints = kept.is_dir() && checkpoint::newest_step(&kept)?.is_some();
         let is_left = |name: &str| folder.join(name).exists();
         if is_left(RunRecord::FILE) || is_left(MODEL) || has_checkpoints {
             let reason = "it already holds a run, or what is left of one".to_string();
@@ -93,13 +93,13 @@ impl Run {
             notes.push(format!("begun with Glassbox {begun}, this is {now}: the bits may differ"));
         }
         let mut kept = EventLog::kept(folder);
-        let (mut step, mut skipped) = (0, Vec::new());
+        let (mut step, mut skipped) = (None, Vec::new());
         if checkpoints.is_dir() {
-            kept = kept.max(checkpoint::newest_step(&checkpoints)?);
+            kept = kept.max(checkpoint::newest_step(&checkpoints)?.unwrap_or(0));
             (step, skipped) = trainer.resume(&checkpoints)?;
         }
         notes.extend(skipped.into_iter().map(|why| format!("passed over {why}")));
-        if step > 0 {
+        if let Some(step) = step {
             notes.push(format!("resumed at step {step}"));
         } else if folder.join(MODEL).exists() {
             let reason = "the run has a model and no checkpoint to go on from".to_string();
@@ -129,7 +129,7 @@ impl Run {
         let device = self.trainer.device().clone();
         let progress = self.trainer.progress();
         let interval = found.confusion.accuracy_interval();
-        let last = progress.history.last();
+        let learned = progress.learned();
         Ok(Report {
             dataset: self.record.data.name.clone(),
             network: self.trainer.network().to_string(),
@@ -144,8 +144,8 @@ impl Run {
             seconds_training: progress.seconds,
             seconds_total: self.started.elapsed().as_secs_f64(),
             epoch_seconds: progress.history.iter().map(|epoch| epoch.seconds).collect(),
-            train_loss: last.map_or(progress.mean_loss(), |epoch| epoch.train_loss),
-            train_accuracy: last.map_or(progress.accuracy(), |epoch| epoch.train_accuracy),
+            train_loss: learned.map(|(loss, _)| loss),
+            train_accuracy: learned.map(|(_, accuracy)| accuracy),
             validation_accuracy: progress.best.as_ref().map(|best| best.accuracy),
             test_loss: found.loss,
             test_accuracy: found.accuracy,

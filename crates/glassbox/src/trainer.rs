@@ -155,7 +155,8 @@ impl Trainer {
             self.epoch(sink, stop)?;
         };
         self.check_finite()?;
-        if self.progress.epoch_steps > 0 {
+        // At the beginning there is none to go on from, at the end of an epoch there is.
+        if self.progress.epoch_steps > 0 || self.progress.step == 0 {
             self.checkpoint(sink)?;
         }
         if ending != Ending::Interrupted {

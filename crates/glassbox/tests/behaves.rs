@@ -1,10 +1,12 @@
 //! Training does what it says: numbers that no comparison of devices with each other would miss.
 
 use glassbox::cpu::reference::philox::{Philox, Purpose};
+use glassbox::data::{DataPair, Dataset, Split};
 use glassbox::{
     Device, Ending, Error, Event, Init, Loss, Moment, Network, Optimizer, PlanName, Reduction,
-    Result, Samples, Settings, Sink, Targets, Tensor, Trainer, evaluate,
+    Result, Run, RunRecord, Samples, Settings, Sink, Targets, Tensor, Trainer, evaluate,
 };
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// Samples whose class stands in their pixels, more or less.
@@ -174,4 +176,41 @@ fn a_gradient_check_of_nan_does_not_pass() {
     let loss = Loss::CrossEntropy(Reduction::Mean);
     let checked = glassbox::check_gradients(&network, loss, &x, Targets::Classes(&[0]), 9, 0);
     assert!(checked.unwrap_err().to_string().contains("not finite"));
+}
+
+/// A Ctrl-C may come while the data are read. What it leaves is a run, and can be gone on with.
+#[test]
+fn a_run_stopped_before_its_first_step_resumes_to_the_bits_of_one_that_was_not() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings { model: "6-5-relu-3".to_string(), epochs: 2, ..settings() };
+    let plan = || PlanName::Layered.choose(&settings, &Device::Reference).unwrap().0;
+    let half = |split, count| {
+        let Samples { pixels: images, labels, .. } = samples(count, 4);
+        let labels = labels.into_iter().map(|label| label as u8).collect();
+        Dataset { name: "six".to_string(), split, images, labels, rows: 2, cols: 3, classes: 3 }
+    };
+    let data = || DataPair {
+        train: half(Split::Train, 60),
+        test: half(Split::Test, 20),
+        source: "this test".to_string(),
+        files: Vec::new(),
+        note: None,
+    };
+    let begin = |folder: &Path, is_stopped: bool| {
+        let run = Run::create(folder, settings.clone(), data(), Device::Reference, plan());
+        run.unwrap().train(&mut (), &AtomicBool::new(is_stopped)).unwrap()
+    };
+    let expected = begin(&home.path().join("whole"), false);
+    let folder = home.path().join("stopped");
+    let stopped = begin(&folder, true);
+    assert_eq!((stopped.ending, stopped.steps), (Ending::Interrupted, 0));
+    assert_eq!((stopped.train_loss, stopped.train_accuracy), (None, None));
+    for is_stopped in [true, false] {
+        let record = RunRecord::read(&folder).unwrap();
+        let (mut run, notes) =
+            Run::resume(&folder, record, data(), Device::Reference, plan()).unwrap();
+        assert!(notes.iter().any(|note| note == "resumed at step 0"), "{notes:?}");
+        let report = run.train(&mut (), &AtomicBool::new(is_stopped)).unwrap();
+        assert_eq!(report.model_sha256 == expected.model_sha256, !is_stopped);
+    }
 }

@@ -103,21 +103,34 @@ const Settings& settings();
 // Everything below needs this lock, which every call of the API takes.
 std::recursive_mutex& lock();
 bool is_initialized();
+bool has_device(int device);
 // The context of the calling thread.
 std::shared_ptr<Context> current_context();
 
 // Says it on stderr, and keeps it for glassbox_sim_report.
 void say(const std::string& text);
 
-// Runs the body of an API function: under the lock, with a current context, and only while that is healthy.
+// Runs the body of an API function under the lock, after cuInit.
+template <class Body>
+Result when_initialized(Body body) {
+    std::lock_guard<std::recursive_mutex> guard(lock());
+    return is_initialized() ? body() : NOT_INITIALIZED;
+}
+
+// The same, for a device that there is.
+template <class Body>
+Result on_device(int device, Body body) {
+    return when_initialized([&] { return has_device(device) ? body() : INVALID_DEVICE; });
+}
+
+// The same, with a current context, and only while that is healthy.
 template <class Body>
 Result in_context(Body body) {
-    std::lock_guard<std::recursive_mutex> guard(lock());
-    if (!is_initialized()) return NOT_INITIALIZED;
-    std::shared_ptr<Context> context = current_context();
-    if (context == nullptr) return INVALID_CONTEXT;
-    if (context->fault != SUCCESS) return context->fault;
-    return body(*context);
+    return when_initialized([&] {
+        std::shared_ptr<Context> context = current_context();
+        if (context == nullptr) return INVALID_CONTEXT;
+        return context->fault == SUCCESS ? body(*context) : context->fault;
+    });
 }
 }  // namespace driver
 

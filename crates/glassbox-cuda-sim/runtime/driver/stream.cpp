@@ -1,6 +1,8 @@
 // Streams and events.
 #include "stream.h"
 
+#include "../memory.h"
+
 #include <time.h>
 
 namespace driver {
@@ -11,7 +13,15 @@ double milliseconds_now() {
     return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
 
-// The default stream and the others wait for each other, unless they asked not to.
+Operation marking(const std::shared_ptr<Mark>& mark) {
+    return {"an event", [mark] {
+                mark->is_done = true;
+                mark->milliseconds = milliseconds_now();
+                return SUCCESS;
+            }, {}};
+}
+}  // namespace
+
 void order_with_default_stream(Context& context, const std::shared_ptr<Stream>& stream) {
     auto waits_for = [&](const std::shared_ptr<Stream>& other) {
         if (other->queue.empty() || other->capture != nullptr) return;
@@ -24,15 +34,6 @@ void order_with_default_stream(Context& context, const std::shared_ptr<Stream>& 
     for (const auto& other : context.streams.all())
         if (other.second->is_blocking) waits_for(other.second);
 }
-
-Operation marking(const std::shared_ptr<Mark>& mark) {
-    return {"an event", [mark] {
-                mark->is_done = true;
-                mark->milliseconds = milliseconds_now();
-                return SUCCESS;
-            }, {}};
-}
-}  // namespace
 
 std::shared_ptr<Stream> stream_of(Context& context, Handle handle) {
     // 1 and 2 are CU_STREAM_LEGACY and CU_STREAM_PER_THREAD; the latter is not modelled.
@@ -52,11 +53,22 @@ Result enqueue(Context& context, const std::shared_ptr<Stream>& stream, Operatio
     return SUCCESS;
 }
 
+// A graph remembers addresses, and what was there when it was captured may be gone.
+static Result carry_out(const Operation& operation) {
+    for (const void* use : operation.uses) {
+        size_t offset = static_cast<size_t>(static_cast<const char*>(use) - sim::memory::arena);
+        if (offset >= sim::memory::ARENA_BYTES || sim::memory::find(use).begin != nullptr) continue;
+        say(operation.name + ": its memory has been freed");
+        return ILLEGAL_ADDRESS;
+    }
+    return operation.carry_out();
+}
+
 Result step(Context& context, Stream& stream) {
     if (context.fault != SUCCESS) return context.fault;
     Operation operation = std::move(stream.queue.front());
     stream.queue.pop_front();
-    Result result = operation.carry_out();
+    Result result = carry_out(operation);
     if (result != SUCCESS) context.fault = result;
     return result;
 }
@@ -197,66 +209,5 @@ API cuStreamWaitEvent(Handle stream_handle, Handle event_handle, unsigned) {
         std::shared_ptr<Event> event = context.events.find(event_handle);
         if (stream == nullptr || event == nullptr) return INVALID_HANDLE;
         return event->mark == nullptr ? SUCCESS : wait_for(context, stream, event->mark);
-    });
-}
-
-API cuEventCreate(Handle* handle, unsigned flags) {
-    return in_context([&](Context& context) {
-        // 1 blocking sync, 2 no timing, 4 for other processes.
-        if (handle == nullptr || flags > 7) return INVALID_VALUE;
-        auto event = std::make_shared<Event>();
-        event->has_timing = (flags & 2) == 0;
-        *handle = context.events.add(event);
-        return SUCCESS;
-    });
-}
-
-API cuEventDestroy_v2(Handle handle) {
-    return in_context([&](Context& context) { return context.events.remove(handle) ? SUCCESS : INVALID_HANDLE; });
-}
-
-API cuEventRecord(Handle event_handle, Handle stream_handle) {
-    return in_context([&](Context& context) {
-        std::shared_ptr<Stream> stream = stream_of(context, stream_handle);
-        std::shared_ptr<Event> event = context.events.find(event_handle);
-        if (stream == nullptr || event == nullptr) return INVALID_HANDLE;
-        if (stream->capture == nullptr) order_with_default_stream(context, stream);
-        event->mark = record(context, stream);
-        return SUCCESS;
-    });
-}
-
-API cuEventSynchronize(Handle handle) {
-    return in_context([&](Context& context) {
-        std::shared_ptr<Event> event = context.events.find(handle);
-        if (event == nullptr) return INVALID_HANDLE;
-        if (event->mark == nullptr) return SUCCESS;
-        return event->mark->is_captured ? CAPTURED_EVENT : finish(context, event->mark);
-    });
-}
-
-API cuEventQuery(Handle handle) {
-    return in_context([&](Context& context) {
-        std::shared_ptr<Event> event = context.events.find(handle);
-        if (event == nullptr) return INVALID_HANDLE;
-        if (event->mark == nullptr || event->mark->is_done) return SUCCESS;
-        if (event->mark->is_captured) return CAPTURED_EVENT;
-        std::shared_ptr<Stream> stream = event->mark->stream.lock();
-        if (stream == nullptr || stream->queue.empty()) return SUCCESS;
-        Result result = step(context, *stream);
-        return result == SUCCESS ? NOT_READY : result;
-    });
-}
-
-API cuEventElapsedTime(float* milliseconds, Handle start, Handle end) {
-    return in_context([&](Context& context) {
-        std::shared_ptr<Event> first = context.events.find(start), last = context.events.find(end);
-        if (first == nullptr || last == nullptr) return INVALID_HANDLE;
-        if (milliseconds == nullptr) return INVALID_VALUE;
-        for (const Event* event : {first.get(), last.get()})
-            if (!event->has_timing || event->mark == nullptr) return INVALID_HANDLE;
-        if (!first->mark->is_done || !last->mark->is_done) return NOT_READY;
-        *milliseconds = static_cast<float>(last->mark->milliseconds - first->mark->milliseconds);
-        return SUCCESS;
     });
 }

@@ -28,6 +28,9 @@ struct Stream : std::enable_shared_from_this<Stream> {
 // The stream of a handle, where null is the default stream; null if there is none of that handle.
 std::shared_ptr<Stream> stream_of(Context& context, Handle handle);
 
+// The default stream and the others wait for each other, unless they asked not to.
+void order_with_default_stream(Context& context, const std::shared_ptr<Stream>& stream);
+
 // Puts the work into the stream's queue, or into the graph that is being captured.
 Result enqueue(Context& context, const std::shared_ptr<Stream>& stream, Operation operation);
 // Carries out the first thing in the stream's queue.

@@ -36,7 +36,8 @@ pub fn kernels() -> Vec<(String, String)> {
 pub fn library(mode: Mode) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glassbox-cuda-sim").join(mode.name());
+    let name = env::var("GLASSBOX_SIM_TEST_FOLDER").unwrap_or_else(|_| mode.name().into());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glassbox-cuda-sim").join(name);
     let kernels = kernels();
     let kernels: Vec<(&str, &str)> =
         kernels.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();

@@ -78,10 +78,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     unsigned col = warp % (TILE / WARP_COLS) * WARP_COLS + lane % 8 * 4;
     float acc[SIDE][SIDE] = {};
     fetch(stages[0], left, right, tile, 0);
-    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {  // mutant: one step more adds zeros
+    for (unsigned first = 0, now = 0; first < k; first += DEPTH, now ^= 1) {
         cp_async_wait<0>();
         __syncthreads();
-        if (first + DEPTH < k) fetch(stages[now ^ 1], left, right, tile, first + DEPTH);
+        if (first + DEPTH < k) {  // mutant: copies zeros that nobody uses
+            fetch(stages[now ^ 1], left, right, tile, first + DEPTH);
+        }
         multiply(acc, stages[now], row, col);
     }
     bool finite = true;

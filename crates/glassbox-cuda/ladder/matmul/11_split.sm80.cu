@@ -12,8 +12,9 @@
 // src/ladder.rs states both.
 //
 // Should gain: where tensor cores are 8 times as fast as ordinary units, three multiplications cost less than one of
-// f32. On chips whose tensor cores do tf32 no faster (sm_86, sm_89, sm_120) this rung is slower than rung 8.
-// Needs sm_80. Bound by: the tensor cores, three times.
+// f32. On chips whose tensor cores do tf32 no faster, by the data sheets sm_86, sm_89 and sm_120, it has nothing to gain.
+// Needs sm_80. Bound by: the tensor cores, three times. The text is in src/ops/split.cuh, since the engine multiplies in
+// this way also where a factor is turned.
 #include "split.cuh"
 
 extern "C" __global__ void __launch_bounds__(split_product::THREADS, 2)

@@ -5,7 +5,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "activation", ptx: include_str!("../../ptx/activation.ptx"), capability: 75 };
 
 /// Which activation function.

@@ -6,7 +6,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "bias", ptx: include_str!("../../ptx/bias.ptx"), capability: 75 };
 
 /// x (b,o) += bias (o)

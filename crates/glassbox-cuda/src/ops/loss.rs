@@ -9,7 +9,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "loss", ptx: include_str!("../../ptx/loss.ptx"), capability: 75 };
 
 /// losses (b) = −ln softmax(logits)[label] of each row of logits (b,o); `room` (b,o) holds the exponentials

@@ -56,14 +56,14 @@ __device__ __forceinline__ float quotient(float h, float h_low, float u, float v
 }
 
 __device__ __forceinline__ float exp(float x) {
-    x = x < EXP_MIN ? EXP_MIN : x;
+    x = x < EXP_MIN ? EXP_MIN : x;  // mutant: equal numbers change nothing
     x = EXP_MAX < x ? EXP_MAX : x;
     Power e = power(x);
     return (1.0f + e.q) * e.s0 * e.s1;
 }
 
 __device__ __forceinline__ float ln(float x) {
-    bool tiny = x < SMALLEST_NORMAL;
+    bool tiny = x < SMALLEST_NORMAL;  // mutant: at the bound both ways are exact
     float y = tiny ? x * TWO_23 : x;
     unsigned shift = (__float_as_uint(y) - TWO_THIRDS_BITS) & EXPONENT;
     float e = fmaf(float(int(shift)), 1.0f / TWO_23, tiny ? -23.0f : 0.0f);
@@ -79,8 +79,8 @@ __device__ __forceinline__ float ln(float x) {
     p = fmaf(p, f, -0.5f);
     float tail = fmaf(f * f, p, e * LN_2_LOW);
     float result = fmaf(e, LN_2, f + tail);
-    if (0.0f < x) return x < INFINITE ? result : x;
-    return x == 0.0f ? -INFINITE : __uint_as_float(0x7fc00000u);
+    if (0.0f < x) return x < INFINITE ? result : x;  // mutant: sums of exponentials are finite
+    return x == 0.0f ? -INFINITE : __uint_as_float(0x7fc00000u);  // mutant: and at least 1
 }
 
 __device__ __forceinline__ float tanh(float x) {
@@ -97,7 +97,7 @@ __device__ __forceinline__ float tanh(float x) {
 
 __device__ __forceinline__ float sigmoid(float x) {
     float a = -fabsf(x);
-    a = a < EXP_MIN ? EXP_MIN : a;
+    a = a < EXP_MIN ? EXP_MIN : a;  // mutant: equal numbers change nothing
     Power p = power(a);
     float e = 1.0f + p.q;
     float e_low = ((1.0f - e) + p.q) + p.q_low;

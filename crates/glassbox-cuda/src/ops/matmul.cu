@@ -32,7 +32,7 @@ __device__ __forceinline__ void small_tile(const Operands& x) {
     unsigned ai = x.ai == 1 ? tj : ti, ap = x.ai == 1 ? ti : tj;
     unsigned bp = x.bp == 1 ? tj : ti, bj = x.bp == 1 ? ti : tj;
     float acc = 0.0f;
-    for (unsigned p0 = 0; p0 < x.k; p0 += TILE) {
+    for (unsigned p0 = 0; p0 < x.k; p0 += TILE) {  // mutant: one step more adds zeros
         as[ai][ap] = i0 + ai < x.m && p0 + ap < x.k ? x.a[(i0 + ai) * x.ai + (p0 + ap) * x.ap] : 0.0f;
         bs[bp][bj] = p0 + bp < x.k && j0 + bj < x.n ? x.b[(p0 + bp) * x.bp + (j0 + bj) * x.bj] : 0.0f;
         __syncthreads();
@@ -50,7 +50,7 @@ __device__ __forceinline__ void large_tile(const Operands& x) {
     unsigned i0 = blockIdx.x / across * TILE, j0 = blockIdx.x % across * TILE;
     unsigned ti = threadIdx.x / 16, tj = threadIdx.x % 16;
     float acc[EACH][EACH] = {};
-    for (unsigned p0 = 0; p0 < x.k; p0 += DEPTH) {
+    for (unsigned p0 = 0; p0 < x.k; p0 += DEPTH) {  // mutant: one step more adds zeros
         for (unsigned e = threadIdx.x; e < TILE * DEPTH; e += THREADS) {
             unsigned ai = x.ai == 1 ? e % TILE : e / DEPTH, ap = x.ai == 1 ? e / TILE : e % DEPTH;
             unsigned bp = x.bp == 1 ? e % DEPTH : e / TILE, bj = x.bp == 1 ? e / DEPTH : e % TILE;

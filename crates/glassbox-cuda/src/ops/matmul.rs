@@ -7,7 +7,8 @@ use crate::engine::Engine;
 use crate::ladder;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "matmul", ptx: include_str!("../../ptx/matmul.ptx"), capability: 75 };
 
 /// The same on tensor cores, as exact as `f32` is.

@@ -5,7 +5,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "optim", ptx: include_str!("../../ptx/optim.ptx"), capability: 75 };
 
 /// The numbers of one step of Adam or AdamW, see `glassbox_cpu::reference::AdamStep`.

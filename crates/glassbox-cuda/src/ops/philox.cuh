@@ -34,3 +34,8 @@ __device__ __forceinline__ float uniform(Stream s, u64 index) {
     Block4 block = philox4x32(unsigned(index / 4), s.step, s.epoch, s.purpose, s.k0, s.k1);
     return float(block.c[index % 4] >> 8) * (1.0f / 16777216.0f);
 }
+
+// What dropout leaves of element `index`: x · scale where the stream's number for it is at least p, 0 elsewhere.
+__device__ __forceinline__ float drop_out(Stream s, u64 index, float p, float scale, float x) {
+    return uniform(s, index) < p ? 0.0f : x * scale;
+}

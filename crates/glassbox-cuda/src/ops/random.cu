@@ -14,5 +14,5 @@ extern "C" __global__ void dropout(float* __restrict__ out, const float* __restr
                                    unsigned step, unsigned epoch, unsigned purpose, u64 n) {
     Stream stream = {k0, k1, step, epoch, purpose};
     float scale = 1.0f / (1.0f - p);
-    for (u64 i = first_element(); i < n; i += element_step()) out[i] = uniform(stream, i) < p ? 0.0f : x[i] * scale;
+    for (u64 i = first_element(); i < n; i += element_step()) out[i] = drop_out(stream, i, p, scale, x[i]);
 }

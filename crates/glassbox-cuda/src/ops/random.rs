@@ -5,7 +5,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::{Image, Launch};
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "random", ptx: include_str!("../../ptx/random.ptx"), capability: 75 };
 
 /// A stream of random numbers, see `glassbox_cpu::reference::philox`.

@@ -10,11 +10,11 @@ constexpr unsigned MOST_THREADS = 1024;
 __device__ __forceinline__ float row_maximum(const float* x, unsigned o) {
     __shared__ float largest[MOST_THREADS];
     float max = -INFINITE;
-    for (unsigned j = threadIdx.x; j < o; j += blockDim.x) max = max < x[j] ? x[j] : max;
+    for (unsigned j = threadIdx.x; j < o; j += blockDim.x) max = max < x[j] ? x[j] : max;  // mutant: equal is equal
     largest[threadIdx.x] = max;
     __syncthreads();
     unsigned holders = blockDim.x < o ? blockDim.x : o;
-    for (unsigned t = 0; t < holders; ++t) max = max < largest[t] ? largest[t] : max;
+    for (unsigned t = 0; t < holders; ++t) max = max < largest[t] ? largest[t] : max;  // mutant: as above
     __syncthreads();
     return max;
 }

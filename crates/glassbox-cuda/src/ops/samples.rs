@@ -6,7 +6,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "samples", ptx: include_str!("../../ptx/samples.ptx"), capability: 75 };
 
 /// out (b,i) = the rows `order` (b) of pixels (n,i), divided by 255

@@ -6,7 +6,8 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::launch::Image;
 
-static IMAGE: Image =
+/// The kernels, for who launches them without the functions here.
+pub static IMAGE: Image =
     Image { name: "softmax", ptx: include_str!("../../ptx/softmax.ptx"), capability: 75 };
 
 /// out (b,o) = e^x / Σ e^x in each row

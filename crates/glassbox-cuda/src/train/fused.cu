@@ -16,19 +16,22 @@ __device__ __forceinline__ float scaled(unsigned char pixel) {
     return fmaf(x, INVERSE, x * INVERSE_LOW);
 }
 
-// The definition of a sum over an image's pixels, for the element whose sum is not finite.
+// The definition of a sum over an image's pixels, for the element whose sum is not finite. Pixels always are.
 __device__ __noinline__ float pixel_chain(const unsigned char* pixels, const float* w, unsigned step, unsigned terms) {
     float acc = 0.0f;
     for (unsigned p = 0; p < terms; ++p) {
-        float x = scaled(pixels[p]), y = w[u64(p) * step];
-        if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);
+        float x = scaled(pixels[p]);
+        if (x != 0.0f) acc = fmaf(x, w[u64(p) * step], acc);
     }
-    return end_of_chain(acc);
+    return acc;
 }
 
 // hidden (b,h) = f(before), before (b,h) = images·w1 + b1. A block an image, a thread a unit; most pixels are zero and
 // only the others are multiplied. Their list is made by the whole block: of each warp's 32 pixels a vote tells which are
 // not zero, and how many come before a thread's own.
+//
+// A chain may end as −0 here and in the next kernel: the sign of a zero among activations and their gradients is seen by
+// nobody, since terms with a factor of zero are left out of every sum that follows.
 extern "C" __global__ void fused_hidden(float* __restrict__ before, float* __restrict__ hidden, const unsigned char* __restrict__ pixels,
                                         const unsigned* __restrict__ order, const float* __restrict__ w1, const float* __restrict__ b1,
                                         const State* __restrict__ state, unsigned kind, float slope, unsigned batch, unsigned b,
@@ -39,12 +42,12 @@ extern "C" __global__ void fused_hidden(float* __restrict__ before, float* __res
     unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     unsigned row = blockIdx.x;
     const unsigned char* image = pixels + u64(order[u64(state->step) * batch + row]) * i;
-    for (unsigned j0 = 0; j0 < h; j0 += blockDim.x) {
+    for (unsigned j0 = 0; j0 < h; j0 += blockDim.x) {  // mutant: no thread has a unit beyond h
         unsigned j = j0 + threadIdx.x;
         float acc = 0.0f;
-        for (unsigned p0 = 0; p0 < i; p0 += SEGMENT) {
-            unsigned end = p0 + SEGMENT < i ? p0 + SEGMENT : i, found = 0;
-            for (unsigned p = p0; p < end; p += blockDim.x) {
+        for (unsigned p0 = 0; p0 < i; p0 += SEGMENT) {  // mutant: no pixel is beyond i
+            unsigned end = p0 + SEGMENT < i ? p0 + SEGMENT : i, found = 0;  // mutant: equal is equal
+            for (unsigned p = p0; p < end; p += blockDim.x) {  // mutant: no pixel is beyond end
                 unsigned place = p + threadIdx.x;
                 float x = place < end ? scaled(image[place]) : 0.0f;
                 unsigned votes = __ballot_sync(0xffffffffu, x != 0.0f);
@@ -65,10 +68,8 @@ extern "C" __global__ void fused_hidden(float* __restrict__ before, float* __res
 #pragma unroll 8
                 for (unsigned e = 0; e < found; ++e) acc = fmaf(values[e], w1[u64(places[e]) * h + j], acc);
             }
-            __syncthreads();
         }
         if (j < h) {
-            acc = end_of_chain(acc);
             if (!is_finite(acc)) acc = pixel_chain(image, w1 + j, h, i);
             float x = acc + b1[j];
             before[u64(row) * h + j] = x;
@@ -95,17 +96,14 @@ extern "C" __global__ void fused_outputs(float* __restrict__ logits, float* __re
         float acc = 0.0f;
 #pragma unroll 8
         for (unsigned p = 0; p < h; ++p) acc = fmaf(from[p], w2[u64(p) * o + j], acc);
-        acc = end_of_chain(acc);
         if (!is_finite(acc)) acc = chain(from, 1, w2 + j, o, h);
         logits[u64(row) * o + j] = acc + b2[j];
     }
-    __syncthreads();
     row_loss(losses, right, dlogits, logits, labels[order[u64(step) * batch + row]], scale, row, o);
     const float* d = dlogits + u64(row) * o;
     for (unsigned p = threadIdx.x; p < h; p += blockDim.x) {
         float acc = 0.0f;
         for (unsigned j = 0; j < o; ++j) acc = fmaf(d[j], w2[u64(p) * o + j], acc);
-        acc = end_of_chain(acc);
         if (!is_finite(acc)) acc = chain(d, 1, w2 + u64(p) * o, 1, o);
         u64 at = u64(row) * h + p;
         dhidden[at] = activate_backward(kind, slope, acc, before[at], hidden[at]);
@@ -148,8 +146,8 @@ extern "C" __global__ void fused_update(float* __restrict__ w1, float* __restric
         if (!is_finite(acc)) {
             acc = 0.0f;
             for (unsigned row = 0; row < b; ++row) {
-                float x = scaled(pixels[u64(rows[row]) * i + pixel]), y = dhidden[u64(row) * h + unit];
-                if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);
+                float x = scaled(pixels[u64(rows[row]) * i + pixel]);
+                if (x != 0.0f) acc = fmaf(x, dhidden[u64(row) * h + unit], acc);
             }
             acc = end_of_chain(acc);
         }

@@ -23,7 +23,7 @@ extern "C" __global__ void step_dropout(float* __restrict__ out, const float* __
     unsigned step = is_backward ? state->step_of_update : state->step;
     Stream stream = {k0, k1, layer, state->first_step + step, purpose};
     float scale = 1.0f / (1.0f - p);
-    for (u64 e = first_element(); e < n; e += element_step()) out[e] = uniform(stream, e) < p ? 0.0f : x[e] * scale;
+    for (u64 e = first_element(); e < n; e += element_step()) out[e] = drop_out(stream, e, p, scale, x[e]);
 }
 
 // Of each row of logits (b,o): its loss, whether its answer is right, and dlogits (b,o) times `scale`.

@@ -14,7 +14,10 @@ pub fn engine() -> &'static Arc<Engine> {
     static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
     ENGINE.get_or_init(|| {
         glassbox_cuda_sim::install_default();
-        Arc::new(Engine::open(0).expect("a device, simulated or real"))
+        let engine = Engine::open(0).expect("a device, simulated or real");
+        // Where accesses are checked, they should be those of the buffer and not of what the pool rounds it up to.
+        let is_checked = std::env::var("GLASSBOX_CUDA_SIM").is_ok_and(|mode| mode == "check");
+        Arc::new(if is_checked { engine.without_pool().unwrap() } else { engine })
     })
 }
 

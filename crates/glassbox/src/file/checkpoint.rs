@@ -146,9 +146,9 @@ pub fn latest(folder: &Path) -> Result<Latest, FileError> {
     Ok(Latest { found: None, skipped })
 }
 
-/// The step of the newest checkpoint by name, sound or not; 0 if there is none.
-pub fn newest_step(folder: &Path) -> Result<u64, FileError> {
-    Ok(newest_first(folder)?.first().map_or(0, |(step, _)| *step))
+/// The step of the newest checkpoint by name, sound or not, if there is one.
+pub fn newest_step(folder: &Path) -> Result<Option<u64>, FileError> {
+    Ok(newest_first(folder)?.first().map(|(step, _)| *step))
 }
 
 /// Removes all checkpoints older than the newest `keep` sound ones, and what killed processes left behind; at least

@@ -170,10 +170,12 @@ pub struct Report {
     pub seconds_total: f64,
     /// Time in the training steps of each epoch, in seconds.
     pub epoch_seconds: Vec<f64>,
-    /// The mean loss of the last epoch on the training samples, each before it was learned from.
-    pub train_loss: f64,
-    /// The accuracy of the last epoch on the training samples, each before it was learned from.
-    pub train_accuracy: f64,
+    /// The mean loss of the last epoch on the training samples, each before it was learned from;
+    /// none if the run was stopped before its first step.
+    pub train_loss: Option<f64>,
+    /// The accuracy of the last epoch on the training samples, each before it was learned from; none
+    /// if the run was stopped before its first step.
+    pub train_accuracy: Option<f64>,
     /// The accuracy of the best epoch, which the model is of, on the validation samples, if any.
     pub validation_accuracy: Option<f64>,
     /// The mean loss on the test samples.

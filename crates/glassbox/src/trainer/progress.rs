@@ -59,6 +59,15 @@ pub struct Best {
 }
 
 impl Progress {
+    /// The mean loss and the accuracy of the last epoch, or of the first as far as it went; before the
+    /// first step there are none.
+    pub(crate) fn learned(&self) -> Option<(f64, f64)> {
+        match self.history.last() {
+            Some(epoch) => Some((epoch.train_loss, epoch.train_accuracy)),
+            None => (self.samples > 0).then(|| (self.mean_loss(), self.accuracy())),
+        }
+    }
+
     /// The mean loss of this epoch so far.
     pub fn mean_loss(&self) -> f64 {
         self.loss_sum / self.samples.max(1) as f64
@@ -106,9 +115,9 @@ impl Trainer {
         sink.event(&Event::Checkpoint { step, path: path.display().to_string() })
     }
 
-    /// Goes on from the newest sound checkpoint of a folder. Returns the step, and what had to be
-    /// passed over.
-    pub fn resume(&mut self, folder: &Path) -> Result<(u64, Vec<String>)> {
+    /// Goes on from the newest sound checkpoint of a folder. Returns its step, unless there is none,
+    /// and what had to be passed over.
+    pub fn resume(&mut self, folder: &Path) -> Result<(Option<u64>, Vec<String>)> {
         let latest = checkpoint::latest(folder)?;
         let skipped = latest.skipped.iter();
         let skipped: Vec<_> =
@@ -134,7 +143,7 @@ impl Trainer {
                 other => other,
             })?;
         }
-        Ok((self.progress.step, skipped))
+        Ok((self.saved, skipped))
     }
 
     /// An error unless a checkpoint was written under these settings: its numbers mean nothing under
