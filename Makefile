@@ -3,6 +3,8 @@
 
 SHELL := bash
 export PYTHON ?= python3
+# Texts are UTF-8, whatever the locale says.
+export PYTHONUTF8 := 1
 GLASSBOX := $(or $(CARGO_TARGET_DIR),target)/release/glassbox
 EXAMPLES := $(sort $(basename $(notdir $(wildcard crates/glassbox/examples/*.rs))))
 
@@ -14,7 +16,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -65,6 +67,9 @@ bench: build ## Glassbox against its peers, in turn, for half an hour; writes th
 
 bench-quick: build ## the same, smaller, in minutes; only prints
 	tools/venv.sh torch bench/bench.py $(GLASSBOX) --quick
+
+mutants: ## plant faults in the kernels, one at a time, and count what the tests find on the simulated driver (many minutes)
+	$(PYTHON) tools/mutants.py
 
 gpu: gpu-bundle ## tests, training and timings on this machine's GPU, beside PyTorch; the report goes to bench/results
 	$(PYTHON) target/gpu-bundle/run.py --out bench/results

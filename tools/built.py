@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def cargo(*arguments):
     """Builds in release, and returns what cargo tells: an object for each thing it built."""
     command = ["cargo", *arguments, "--release", "--message-format=json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8")
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed")
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -49,9 +49,9 @@ def copy_data(folder):
 
 def manifest():
     """Which Glassbox this is."""
-    git = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    dirty = subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], capture_output=True, text=True).stdout.strip()
-    version = subprocess.run([ROOT / "target/gpu-bundle/bin/glassbox", "--version"], capture_output=True, text=True)
+    git = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, encoding="utf-8").stdout.strip()
+    dirty = subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], capture_output=True, encoding="utf-8").stdout.strip()
+    version = subprocess.run([ROOT / "target/gpu-bundle/bin/glassbox", "--version"], capture_output=True, encoding="utf-8")
     commit = (git or "unknown") + (" with changes" if dirty else "")
     return {"version": version.stdout.strip(), "commit": commit, "built": datetime.date.today().isoformat()}
 
@@ -71,7 +71,7 @@ def main():
     for script in (ROOT / "bench/gpu").glob("*.py"):
         shutil.copy(script, bundle)
     copy_data(bundle / "mnist")
-    (bundle / "manifest.json").write_text(json.dumps(manifest(), indent=1) + "\n")
+    (bundle / "manifest.json").write_text(json.dumps(manifest(), indent=1) + "\n", "utf-8")
     files = [file for file in bundle.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     print(f"target/gpu-bundle: {len(files)} files, {size / (1 << 20):.1f} MiB; run its run.py where there is a GPU")

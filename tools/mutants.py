@@ -72,7 +72,7 @@ class Simulator:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(expanded(path, texts, set()), "utf-8")
         command = [self.compiler, "check", folder, SCRATCH / "objects", folder / "kernels", *kernels]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        done = subprocess.run([str(word) for word in command], capture_output=True, encoding="utf-8")
         if done.returncode != 0 and not changed:
             sys.exit(f"the kernels do not compile:\n{done.stderr}")
         return folder / "libcuda.so.1" if done.returncode == 0 else None

@@ -46,5 +46,4 @@ if ! cmp -s "$wanted" "$venv/installed.txt"; then
         give_up "the packages of $wanted could not be installed (hint: read $log; is there a network?)"
     fi
 fi
-# Texts are UTF-8, whatever the locale says.
-PYTHONUTF8=1 "$venv/bin/python" "$@"
+"$venv/bin/python" "$@"

@@ -22,7 +22,7 @@ class Bundle:
     def __init__(self, folder, is_dry):
         self.folder, self.is_dry = folder, is_dry
         self.simulator = folder / "simulator/libcuda.so.1"
-        self.manifest = json.loads((folder / "manifest.json").read_text())
+        self.manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
 
     def files(self, kind):
         """The programs of a kind by name, in order."""
@@ -47,7 +47,7 @@ class Bundle:
         words, start = [str(word) for word in command], time.monotonic()
         try:
             done = subprocess.run(
-                words, capture_output=True, text=True, errors="replace", timeout=seconds, env=env or self.environment()
+                words, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, env=env or self.environment()
             )
         except subprocess.TimeoutExpired as over:
             return None, text(over.stdout), text(over.stderr), seconds

@@ -23,7 +23,7 @@ def gpu():
     if not shutil.which("nvidia-smi"):
         return None
     command = ["nvidia-smi", "--id=0", f"--query-gpu={','.join(FIELDS.values())}", "--format=csv,noheader,nounits"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     values = [value.strip() for value in done.stdout.strip().split(",")]
     return dict(zip(FIELDS, values)) if done.returncode == 0 and len(values) == len(FIELDS) else None
 
@@ -35,7 +35,7 @@ def simulated():
 def host():
     """The rest of the machine, and today."""
     info = pathlib.Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in info.read_text("utf-8", "replace").splitlines() if line.startswith("model name")]
     today = datetime.date.today().isoformat()
     processor = names[0] if names else "unknown"
     return {"date": today, "processor": processor, "cores": os.cpu_count(), "system": platform.platform()}
@@ -43,7 +43,7 @@ def host():
 
 def bundle(folder):
     """Which Glassbox this is."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     return {"version": manifest["version"], "commit": manifest["commit"], "built": manifest["built"]}
 
 

@@ -28,6 +28,7 @@ def arguments():
 
 def main():
     args = arguments()
+    sys.stdout.reconfigure(errors="backslashreplace")
     about = machine.simulated() if args.dry_run else machine.gpu()
     if about is None:
         sys.exit("there is no NVIDIA GPU here: nvidia-smi does not answer (hint: --dry-run takes the simulated driver)")
