@@ -389,6 +389,7 @@ fn arguments_that_cannot_be() {
         &["--model", "784-128-rleu-10"],
         &["--model", "10-3"],
         &["--model", "784-5"],
+        &["--model", "784-257"],
         &["--validation", "1.5"],
         &["--validation=-0.1"],
         &["--validation", "nan"],
@@ -404,6 +405,13 @@ fn arguments_that_cannot_be() {
         let words = ["train", "--data", few_digits(), "--out", word(&nowhere)];
         glassbox(folder.path(), &[&words[..], more].concat()).hints(&[2]);
         assert!(!nowhere.join("run.toml").exists(), "{more:?} left a run behind");
+    }
+    // Nor does it leave an empty folder where it chooses one.
+    for model in ["10-3", "784-257"] {
+        let words = ["train", "--data", few_digits(), "--model", model];
+        let outcome = glassbox(folder.path(), &words).hints(&[2]);
+        assert!(outcome.stderr.contains("--model cannot be"), "{outcome:?}");
+        assert!(!folder.path().join("runs").exists());
     }
     for more in [
         &["--batch", "many"][..],
