@@ -155,8 +155,8 @@ pub struct Predict {
     /// Where the files of a named data set lie
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which test images, counted from 0, joined by commas as in 0,1,2
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 1, 2], conflicts_with = "images")]
+    /// Which test images, counted from 0, joined by commas [default: 0,1,2, as far as there are]
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with = "images")]
     pub rows: Vec<usize>,
     /// The network, for files that do not name it
     #[arg(long = "model", value_name = "TEXT")]
