@@ -197,6 +197,23 @@ fn data_list_get_and_show() {
     glassbox(folder.path(), &["data", "get", "rubbish"]).hints(&[2]);
 }
 
+/// A limit on the size of files stands in for a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_cannot_be_written_leaves_the_one_before() {
+    let folder = folder();
+    let words = ["data", "show", few_digits(), "--out", "sheet.png", "--count"];
+    glassbox(folder.path(), &[&words[..], &["1"]].concat()).ok();
+    let sheet = folder.path().join("sheet.png");
+    let before = std::fs::read(&sheet).unwrap();
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_glassbox")]).args(words).arg("400");
+    Outcome::from(shell.current_dir(folder.path()).output().unwrap()).hints(&[1]);
+    assert!(std::fs::read(&sheet).unwrap() == before, "the earlier picture is gone");
+    assert_eq!(common::files(folder.path()).len(), 1, "something was left behind");
+}
+
 #[test]
 fn digits_written_as_files_are_the_built_in_ones() {
     let folder = folder();
