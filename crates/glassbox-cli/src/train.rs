@@ -186,6 +186,14 @@ pub fn settings(arguments: &Train, data: &DataPair) -> Result<Settings, Failure>
              one linear layer (hint: 784-128-relu-10)"
         ));
     }
+    if let Some(last) = network.last_softmax() {
+        let text = network.to_string();
+        let cure = text.strip_suffix(&format!("-{last}")).unwrap_or(&text);
+        note(format!(
+            "warning: the cross-entropy takes the softmax of the outputs itself, so with the {last} at \
+             the end it is taken twice (hint: leave it out: {cure})"
+        ));
+    }
     Ok(settings)
 }
 

@@ -272,6 +272,23 @@ fn a_wrong_label_is_noticed() {
 }
 
 #[test]
+fn a_softmax_before_the_cross_entropy_is_noticed() {
+    let folder = folder();
+    let says = |model: &str| {
+        let words = ["train", "--data", few_digits(), "--model", model, "--max-steps", "1"];
+        let outcome = glassbox(folder.path(), &[&words[..], &["--quiet"]].concat()).ok();
+        outcome.stderr
+    };
+    for last in ["softmax", "logsoftmax"] {
+        let stderr = says(&format!("784-8-relu-10-{last}"));
+        assert!(stderr.starts_with("warning: the cross-entropy"), "{stderr}");
+        assert!(stderr.contains(last) && stderr.ends_with("(hint: leave it out: 784-8-relu-10)\n"));
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    assert_eq!(says("784-8-softmax-10"), "");
+}
+
+#[test]
 fn words_that_exclude_each_other() {
     let folder = folder();
     for words in [
