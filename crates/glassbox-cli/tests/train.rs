@@ -444,7 +444,17 @@ fn places_that_cannot_be_written() {
     let folder = folder();
     std::fs::write(folder.path().join("file"), "in the way").unwrap();
     glassbox(folder.path(), &with(&["--out", "file/run"])).hints(&[1, 2]);
-    glassbox(folder.path(), &with(&["--out", "file"])).hints(&[1, 2]);
+    for place in ["file", "/dev/null"] {
+        let outcome = glassbox(folder.path(), &with(&["--out", place])).hints(&[1, 2]);
+        assert!(outcome.stderr.contains("it is no folder"), "{outcome:?}");
+    }
+    // Root may write anywhere, so a folder in the place of a file stands in for one that is read-only.
+    glassbox(folder.path(), &with(&["--out", "run", "--max-steps", "1"])).ok();
+    let lock = folder.path().join("run/run.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let outcome = glassbox(folder.path(), &["train", "--resume", "run"]).hints(&[1]);
+    assert!(!outcome.stderr.contains("--out"), "it excludes --resume: {outcome:?}");
     glassbox(folder.path(), &with(&["--out", "/proc/run"])).hints(&[1, 2]);
 }
 
