@@ -413,6 +413,16 @@ fn arguments_that_cannot_be() {
         assert!(outcome.stderr.contains("--model cannot be"), "{outcome:?}");
         assert!(!folder.path().join("runs").exists());
     }
+    for (flag, value, reason) in [
+        ("--lr", "1e-50", "too small for an f32"),
+        ("--lrs", "0.1,1e-50", "too small for an f32"),
+        ("--weight-decay", "1e-60", "too small for an f32"),
+        ("--clip", "1e50", "too large for an f32"),
+        ("--lr", "fast", "no number"),
+    ] {
+        let outcome = glassbox(folder.path(), &["train", flag, value]).hints(&[2]);
+        assert!(outcome.stderr.contains(reason) && outcome.stderr.contains(flag), "{outcome:?}");
+    }
     for more in [
         &["--batch", "many"][..],
         &["--optimizer", "adma"],
