@@ -181,7 +181,7 @@ def ours(bundle, example):
     if not path:
         yield missing(example, f"the bundle has no example {example}")
         return
-    command = [path, *(["--quick"] if bundle.is_dry else [])]
+    command = [path, "--json", *(["--quick"] if bundle.is_dry else [])]
     yield from measured(example, *bundle.run(command, SECONDS["program"]))
 
 

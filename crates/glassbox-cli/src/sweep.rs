@@ -9,7 +9,7 @@ use crate::train::{classes_without_images, find_data, next_folder, settings, sto
 use glassbox::file::durable;
 use glassbox::run::save_model;
 use glassbox::sweep::{Ended, Member};
-use glassbox::{Device, Error, Samples, Settings, Sweep};
+use glassbox::{Device, DeviceName, Error, Samples, Settings, Sweep};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -115,8 +115,13 @@ fn every_setting(base: Settings, arguments: &Train) -> Result<Vec<Settings>, Fai
 
 /// One device of one thread for each thread that was asked for.
 fn devices(arguments: &Train) -> Result<Vec<Device>, Failure> {
-    let (device, _) = Device::choose(arguments.device.device, arguments.device.threads)?;
-    let one = || Device::choose(arguments.device.device, Some(1)).map(|(device, _)| device);
+    // Side by side is what the cores of a CPU are for: a GPU takes one network at a time, and has to be asked for.
+    let name = match arguments.device.device {
+        DeviceName::Auto => DeviceName::Cpu,
+        name => name,
+    };
+    let (device, _) = Device::choose(name, arguments.device.threads)?;
+    let one = || Device::choose(name, Some(1)).map(|(device, _)| device);
     Ok((0..device.threads()).map(|_| one()).collect::<Result<_, _>>()?)
 }
 

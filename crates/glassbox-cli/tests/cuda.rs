@@ -112,6 +112,25 @@ fn the_fast_device_says_that_it_is_another() {
     assert!(system.is_some_and(|line| line.contains("cannot be loaded")), "{events}");
 }
 
+/// Networks side by side are for the cores of a CPU, also where there is a GPU; it can be asked for.
+#[test]
+fn a_sweep_takes_the_cpu_unless_it_is_told_otherwise() {
+    let folder = folder();
+    let words = ["train", "--data", few_digits(), "--model", "784-10", "--max-steps", "3"];
+    let more = ["--seeds", "0..1", "--threads", "2", "--quiet", "--json"];
+    let sweep = |out, device: &[&str]| {
+        let words = [&words[..], &more, &["--out", out], device].concat();
+        simulated(folder.path(), &words, &[]).ok().json()
+    };
+    let (on_cpu, on_gpu) = (sweep("a", &[]), sweep("b", &["--device", "cuda"]));
+    assert_eq!((&on_cpu["threads"], &on_gpu["threads"]), (&2.into(), &1.into()));
+    let hashes = |found: &serde_json::Value| -> Vec<String> {
+        let runs = found["runs"].as_array().unwrap();
+        runs.iter().map(|run| run["model_sha256"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!((hashes(&on_cpu).len(), hashes(&on_cpu)), (2, hashes(&on_gpu)));
+}
+
 #[test]
 fn too_little_memory_is_said_with_the_figures() {
     let folder = folder();

@@ -55,7 +55,8 @@ fn measure(json: bool, quick: bool) -> Result<()> {
         }
         let seconds = time(&mut session, images, if quick { 1 } else { ROUNDS })?;
         if json {
-            println!("{{\"name\":\"step {way}\",\"way\":\"{way}\",\"seconds\":{seconds:e}}}");
+            let microseconds = 1e6 * seconds;
+            println!("{{\"name\":\"glassbox {way}\",\"microseconds\":{microseconds:.3}}}");
         } else {
             println!("{way:<8} {:>8.2} µs a step", 1e6 * seconds);
         }

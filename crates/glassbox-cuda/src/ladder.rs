@@ -1,4 +1,4 @@
-//! The product ladder: eleven kernels for the same product, each a step faster than the one before.
+//! The product ladder: eleven kernels for the same product, each with one change that should make it faster.
 //!
 //! The kernels are in `ladder/matmul`, one numbered file a rung, to be read in order. Rungs 1 to 8 give the
 //! bits of the definition. Rungs 9 to 11 multiply on tensor cores and state how far off they may be. Where the

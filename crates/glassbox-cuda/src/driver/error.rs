@@ -134,7 +134,7 @@ impl std::fmt::Display for Version {
 }
 
 /// Errors after which the driver refuses everything else in this process.
-const LOST: [CUresult; 8] = [
+const LOST: [CUresult; 13] = [
     CUresult::CUDA_ERROR_ILLEGAL_ADDRESS,
     CUresult::CUDA_ERROR_LAUNCH_FAILED,
     CUresult::CUDA_ERROR_LAUNCH_TIMEOUT,
@@ -143,6 +143,11 @@ const LOST: [CUresult; 8] = [
     CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION,
     CUresult::CUDA_ERROR_MISALIGNED_ADDRESS,
     CUresult::CUDA_ERROR_ASSERT,
+    CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE,
+    CUresult::CUDA_ERROR_INVALID_PC,
+    CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED,
+    CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE,
+    CUresult::CUDA_ERROR_EXTERNAL_DEVICE,
 ];
 
 /// The result of a call of the driver as ours.

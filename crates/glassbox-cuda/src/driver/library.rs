@@ -71,10 +71,15 @@ fn start() -> Result<()> {
         unsafe { library.get::<*const ()>(symbol.as_bytes()) }.is_err()
     };
     // An old driver lacks functions because it is old: its version says so better.
-    if let Some(&symbol) = ["cuInit", "cuDriverGetVersion"].iter().find(|s| is_missing(s)) {
+    let first = ["cuGetErrorName", "cuGetErrorString", "cuInit", "cuDriverGetVersion"];
+    if let Some(&symbol) = first.iter().find(|symbol| is_missing(symbol)) {
         return Err(Error::MissingSymbol { symbol });
     }
-    let found = version_of_driver()?;
+    let found = match version_of_driver() {
+        // A toolkit's stub, which is there to link against, answers everything with this.
+        Err(Error::Driver { code: 34, .. }) => return Err(Error::NoDriver),
+        found => found?,
+    };
     if found < NEEDED {
         return Err(Error::DriverTooOld { found, needed: NEEDED });
     }

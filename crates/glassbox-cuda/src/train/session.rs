@@ -82,6 +82,14 @@ pub struct Session {
     seen: Pinned<u32>,
 }
 
+/// What is queued reads the data, whose memory others may be given as soon as it is dropped.
+impl Drop for Session {
+    fn drop(&mut self) {
+        // If waiting fails, the device is lost and nothing reads any more.
+        let _ = self.room.engine.synchronize();
+    }
+}
+
 impl Session {
     /// Room for training a network of these parts, `memories` arrays of optimizer's memory for each parameter,
     /// in batches of `batch` images, at most as many steps in a call as the data has batches.

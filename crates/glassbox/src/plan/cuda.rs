@@ -92,6 +92,13 @@ impl Plan for OnGpu {
             return Err(fail(obstacle.unwrap_or("the device is another".to_string())));
         };
         check_samples(network, steps)?;
+        if steps.order.len() > steps.samples.len() {
+            let (what, hint) = ("a run of more than one epoch", "give each sample at most once");
+            return Err(Error::Refused { what, hint });
+        }
+        if steps.order.is_empty() || steps.rates.is_empty() {
+            return Ok(Vec::new());
+        }
         let first = optimizer.steps() + 1;
         let rule = |(t, &rate)| engine_rule(optimizer.fused_rule(rate, t));
         let rules: Vec<_> = (first..).zip(steps.rates).map(rule).collect();
