@@ -2,9 +2,11 @@
 
 use crate::Failure;
 use crate::args::CheckGradients;
-use crate::output::say;
+use crate::output::{note, say};
 use glassbox::cpu::reference::philox::{Philox, Purpose};
-use glassbox::{Init, Loss, Network, Targets, Tensor, check_gradients};
+use glassbox::{Init, Loss, Network, Targets, Tensor, check_gradients_watched};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
 
 pub fn run(arguments: CheckGradients) -> Result<(), Failure> {
     let network = Network::new(&arguments.model, Init::Xavier, arguments.seed)?;
@@ -23,7 +25,17 @@ pub fn run(arguments: CheckGradients) -> Result<(), Failure> {
     let labels: Vec<u32> = (0..arguments.batch as u32).map(|row| row % classes).collect();
     let loss = Loss::CrossEntropy(arguments.reduction);
     let targets = Targets::Classes(&labels);
-    let found = check_gradients(&network, loss, &x, targets, arguments.elements, arguments.seed)?;
+    let bar = announce(&network, arguments.elements);
+    let found = check_gradients_watched(
+        &network,
+        loss,
+        &x,
+        targets,
+        arguments.elements,
+        arguments.seed,
+        &mut |done| bar.set_position(done as u64),
+    )?;
+    bar.finish_and_clear();
     if arguments.json {
         say(serde_json::to_string(&found).expect("a gradient check is plain values"));
     } else {
@@ -34,4 +46,18 @@ pub fn run(arguments: CheckGradients) -> Result<(), Failure> {
     } else {
         Err(Failure::Other(format!("{network}: a gradient is wrong")))
     }
+}
+
+/// Says on stderr how much there is to do, and returns a bar that only a terminal shows.
+fn announce(network: &Network, most: usize) -> ProgressBar {
+    let sizes = || network.parameters().map(|(_, parameter)| parameter.value.len());
+    let (chosen, all) = (sizes().map(|size| size.min(most)).sum::<usize>(), sizes().sum::<usize>());
+    note(format!("checking {chosen} of the {all} gradients of {network}"));
+    let target = match std::io::stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr_with_hz(10),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let style = ProgressStyle::with_template("{pos}/{len} [{bar:12}] {eta} left");
+    let bar = ProgressBar::with_draw_target(Some(chosen as u64), target);
+    bar.with_style(style.expect("the template is right").progress_chars("━╸ "))
 }

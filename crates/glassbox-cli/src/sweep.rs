@@ -70,13 +70,30 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&report).expect("a report is plain values");
     durable::write(&folder.join("sweep.json"), text.as_bytes())?;
     say(if arguments.json { report.to_string() } else { last_screen(&report) });
-    match ended.len() < count {
-        true => Err(Failure::Interrupted),
-        false if ended.iter().all(|(_, result)| result.is_err()) => {
-            Err(Failure::Other("no network came to an end (hint: see the lines above)".to_string()))
-        }
-        false => Ok(()),
+    let failed = first_failure(&sweep.settings, &ended);
+    if ended.len() < count {
+        return Err(Failure::Interrupted);
     }
+    match failed {
+        Some((failures, first)) if failures == count => {
+            Err(Failure::Other(format!("no network came to an end: {first}")))
+        }
+        Some((failures, first)) => {
+            note(format!("warning: {failures} of {count} networks failed: {first}"));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// How many networks failed, and how the first of them did.
+fn first_failure(all: &[Settings], ended: &[Ended]) -> Option<(usize, String)> {
+    let mut failures = ended.iter().filter_map(|(index, result)| {
+        let Settings { seed, lr, .. } = &all[*index];
+        result.as_ref().err().map(|error| format!("seed {seed} with rate {lr:?}: {error}"))
+    });
+    let first = failures.next()?;
+    Some((1 + failures.count(), first))
 }
 
 /// The settings of every network: each seed with each learning rate.
@@ -197,9 +214,13 @@ fn last_screen(report: &Value) -> String {
         Some(share) => format!("{:.2} %", 100.0 * share),
         None => "–".to_string(),
     };
-    let mut lines =
-        vec!["    rate  networks  test accuracy  deviation    lowest   highest".to_string()];
-    for group in report["spread"].as_array().into_iter().flatten() {
+    let groups: Vec<&Value> = report["spread"].as_array().into_iter().flatten().collect();
+    let mut lines = Vec::new();
+    if !groups.is_empty() {
+        let head = "    rate  networks  test accuracy  deviation    lowest   highest";
+        lines.push(head.to_string());
+    }
+    for group in &groups {
         lines.push(format!(
             "{:>8}  {:>8}  {:>13}  {:>9}  {:>8}  {:>8}",
             group["lr"].as_f64().map_or(f32::NAN, |lr| lr as f32),
@@ -211,8 +232,7 @@ fn last_screen(report: &Value) -> String {
         ));
     }
     let seconds = number(&report["seconds_total"]);
-    let ended = report["spread"].as_array().into_iter().flatten();
-    let ended: f64 = ended.map(|group| number(&group["networks"])).sum();
+    let ended: u64 = groups.iter().filter_map(|group| group["networks"].as_u64()).sum();
     let (networks, threads) = (&report["networks"], &report["threads"]);
     lines.push(format!("{ended} of {networks} networks in {seconds:.2} s, {threads} at a time"));
     let folder = report["run"].as_str().unwrap_or_default();

@@ -156,8 +156,14 @@ fn check_gradients_finds_them_right() {
         assert!(seen["worst"]["error"].as_f64().unwrap() <= 1e-7, "{seen}");
     }
     let words = ["check-gradients", "--model", "6-5-tanh-3", "--reduction", "sum"];
-    let text = glassbox(folder.path(), &words).ok().stdout;
+    let Outcome { stdout: text, stderr, .. } = glassbox(folder.path(), &words).ok();
     assert!(text.contains("right") && text.contains("worst element"), "{text}");
+    assert_eq!(stderr, "checking 53 of the 53 gradients of 6-5-tanh-3\n");
+    // Gradients so small that the rounding of the loss hides their last digits.
+    for model in ["5-300-softmax", "5-300-softmax-relu-logsoftmax"] {
+        let text = glassbox(folder.path(), &["check-gradients", "--model", model]).ok().stdout;
+        assert!(text.contains("rounding hides"), "{text}");
+    }
     // Slopes so small that the rounding of the loss hides them at a small step.
     let wide = ["check-gradients", "--model", "20-30000-4", "--elements", "16"];
     glassbox(folder.path(), &wide).ok();

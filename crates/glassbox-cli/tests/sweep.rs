@@ -49,17 +49,29 @@ fn each_network_is_the_one_of_its_own_run() {
 fn rates_side_by_side_and_one_that_fails() {
     let folder = folder();
     let more = ["--lrs", "0.1,1e30", "--seeds", "1,2", "--out", "sweep", "--schedule", "constant"];
-    let sweep = glassbox(folder.path(), &words(&more)).ok().json();
+    let outcome = glassbox(folder.path(), &words(&more)).ok();
+    let warning = "warning: 2 of 4 networks failed: seed 1 with rate 1e30: the loss became";
+    assert!(outcome.stderr.starts_with(warning), "{outcome:?}");
+    let sweep = outcome.json();
     let runs = sweep["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 4);
     assert!(runs[..2].iter().all(|run| run["test_accuracy"].as_f64().unwrap() > 0.5), "{sweep}");
     let says = |run: &Value| run["error"].as_str().is_some_and(|error| error.contains("hint"));
     assert!(runs[2..].iter().all(says), "{sweep}");
     assert_eq!(sweep["spread"].as_array().unwrap().len(), 1);
-    // All fail: then it is a failure.
+}
+
+#[test]
+fn a_sweep_of_failures_is_a_failure_and_says_why() {
+    let folder = folder();
     let more = ["--lrs", "1e30,2e30", "--out", "bad", "--schedule", "constant"];
-    let outcome = glassbox(folder.path(), &words(&more));
+    let words: Vec<&str> = words(&more).into_iter().filter(|word| *word != "--json").collect();
+    let outcome = glassbox(folder.path(), &words);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let reason = "error: no network came to an end: seed 0 with rate 1e30: the loss became";
+    assert!(outcome.stderr.starts_with(reason), "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: try a learning rate"), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("0 of 2 networks in"), "{outcome:?}");
 }
 
 #[test]

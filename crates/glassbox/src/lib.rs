@@ -67,7 +67,7 @@ pub use device::{Cuda, Device, DeviceName};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
-pub use gradcheck::{GradientCheck, check_gradients};
+pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use layers::{Layer, Moment, Parameter, Pass};
 pub use loss::{Loss, Reduction, Targets};

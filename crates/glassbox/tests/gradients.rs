@@ -72,14 +72,10 @@ fn the_headline_network() {
 /// What can be wrong with a backward.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// One element of the weight's gradient has the wrong sign.
-    Sign(usize),
-    /// One element is a millionth too large.
-    Little(usize),
+    /// One element of the weight's gradient is this many times what it should be.
+    Times(usize, f64),
     /// The bias is forgotten.
     Bias,
-    /// One element is not a number.
-    Nan(usize),
     /// What goes to the layer before is twice what it should be.
     Input,
 }
@@ -113,9 +109,7 @@ impl Layer for Faulty {
         let [weight, bias] = self.0.parameters_mut() else { unreachable!("a dense layer has two") };
         let change = |tensor: &mut Tensor, i, factor: f64| tensor.set(i, tensor.get(i) * factor);
         match self.1 {
-            Fault::Sign(i) => change(&mut weight.gradient, i, -1.0),
-            Fault::Little(i) => change(&mut weight.gradient, i, 1.000001),
-            Fault::Nan(i) => change(&mut weight.gradient, i, f64::NAN),
+            Fault::Times(i, factor) => change(&mut weight.gradient, i, factor),
             Fault::Bias => {
                 (0..bias.gradient.len()).for_each(|i| change(&mut bias.gradient, i, 0.0))
             }
@@ -142,10 +136,10 @@ impl Layer for Faulty {
 #[test]
 fn a_wrong_backward_is_caught_and_its_worst_element_named() {
     for (fault, parameter, index) in [
-        (Fault::Sign(0), "2.weight", Some(vec![0, 0])),
-        (Fault::Sign(7), "2.weight", Some(vec![2, 1])),
-        (Fault::Little(11), "2.weight", Some(vec![3, 2])),
-        (Fault::Nan(13), "2.weight", Some(vec![4, 1])),
+        (Fault::Times(0, -1.0), "2.weight", Some(vec![0, 0])),
+        (Fault::Times(7, -1.0), "2.weight", Some(vec![2, 1])),
+        (Fault::Times(11, 1.000001), "2.weight", Some(vec![3, 2])),
+        (Fault::Times(13, f64::NAN), "2.weight", Some(vec![4, 1])),
         (Fault::Bias, "2.bias", None),
         (Fault::Input, "0.", None),
     ] {
@@ -163,6 +157,51 @@ fn a_wrong_backward_is_caught_and_its_worst_element_named() {
             assert!(index.iter().all(|index| *index == found.worst.index), "{fault:?}: {found}");
             let text = found.to_string();
             assert!(text.contains("WRONG") && text.contains(parameter), "{text}");
+        }
+    }
+}
+
+/// A batch of four for a classifier, with the cross-entropy.
+fn check_classifier(
+    network: &Network,
+    reduction: Reduction,
+    most: usize,
+    seed: u64,
+) -> GradientCheck {
+    let x = random([4, network.input_width()], seed);
+    let labels: Vec<u32> = (0..4).map(|row| row % network.output_width() as u32).collect();
+    let (loss, targets) = (Loss::CrossEntropy(reduction), Targets::Classes(&labels));
+    check_gradients(network, loss, &x, targets, most, seed).unwrap()
+}
+
+/// Behind a softmax of hundreds, gradients are so small that differences know four digits of them.
+#[test]
+fn rounding_is_no_error() {
+    for text in ["5-300-softmax", "5-300-softmax-relu-logsoftmax", "200-100-softmax-99-softmax-10"]
+    {
+        for (seed, reduction) in (0..2).flat_map(|s| [(s, Reduction::Mean), (s, Reduction::Sum)]) {
+            let network = Network::new(text, Init::Xavier, seed).unwrap();
+            let found = check_classifier(&network, reduction, 64, seed);
+            assert!(found.passed() && found.faint > 0, "{text}, seed {seed}: {found}");
+        }
+    }
+}
+
+/// What rounding excuses is far less than a small gradient is large.
+#[test]
+fn a_small_gradient_that_is_a_little_wrong_is_caught() {
+    for (factor, seed) in [(1.001, 0), (0.999, 1), (-1.0, 2), (0.0, 3)] {
+        let network = Network::new("5-300-softmax", Init::Xavier, seed).unwrap();
+        let weight = network.parameters().next().unwrap().1.value.clone();
+        let index = 150 + 260 * seed as usize;
+        let faulty = Faulty(Dense::new(weight).unwrap(), Fault::Times(index, factor));
+        let softmax = network.layers()[1].boxed_clone();
+        let network = Network::from_layers(5, vec![Box::new(faulty), softmax]).unwrap();
+        for reduction in [Reduction::Mean, Reduction::Sum] {
+            let found = check_classifier(&network, reduction, 1500, seed);
+            assert!(!found.passed(), "{factor}, seed {seed}: {found}");
+            assert_eq!(found.worst.index, [index / 300, index % 300], "{found}");
+            assert!(found.worst.difference.abs() < 1e-4, "not a small one: {found}");
         }
     }
 }

@@ -219,6 +219,18 @@ fn the_list_says_where_each_set_is() {
     assert!(looked[0].place.starts_with("GLASSBOX_DATA (") && looked[0].why.contains("no folder"));
 }
 
+/// All sets have files of the same names, so names alone would find any of them anywhere.
+#[test]
+fn the_list_does_not_take_mnist_for_another_set() {
+    let Some(options) = real() else { return };
+    let rows = list(&options);
+    assert_eq!(rows[0].at, At::Folder(options.env_dir.unwrap()));
+    for row in &rows[1..3] {
+        let At::Nowhere(looked) = &row.at else { panic!("{row:?}") };
+        assert_eq!(looked[0].why, "it holds train-labels-idx1-ubyte of mnist", "{row:?}");
+    }
+}
+
 #[test]
 fn a_name_that_is_nothing_says_what_would_be_something() {
     let text = load("minst", &LoadOptions::default()).unwrap_err().to_string();

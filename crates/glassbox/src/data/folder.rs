@@ -53,6 +53,11 @@ pub(super) fn read_named(
     pair(set.name, folder, files, Some(named::CLASSES), note)
 }
 
+/// Verifies the training labels of a named set, and nothing else: they are few bytes.
+pub(super) fn check_labels(paths: &[PathBuf; 4], set: &'static Known) -> Result<(), DataError> {
+    named::verify(set, 1, &idx::read(&paths[1], FILES[1].2)?).map(drop)
+}
+
 /// Looks for the four published names in a folder: all, none (`None`), or an error for some.
 pub(super) fn exact(folder: &Path, plain_first: bool) -> Result<Option<[PathBuf; 4]>, DataError> {
     let found = FILES.map(|(name, ..)| spelled(folder, name, plain_first));

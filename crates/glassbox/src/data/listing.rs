@@ -26,13 +26,13 @@ pub struct Listing {
 pub enum At {
     /// In this program.
     BuiltIn,
-    /// In this folder. Its files were seen, not read.
+    /// In this folder. Its training labels were read, its other files only seen.
     Folder(PathBuf),
     /// Nowhere on this machine: each place that was looked at, and why it does not serve.
     Nowhere(Vec<Looked>),
 }
 
-/// Every set with a name, and where it is. Reads no data.
+/// Every set with a name, and where it is. Reads no images.
 pub fn list(options: &LoadOptions) -> Vec<Listing> {
     let named = DataName::ALL.map(|name| {
         let set = name.known();

@@ -123,12 +123,16 @@ pub fn get(name: DataName, options: &LoadOptions) -> Result<DataPair, DataError>
     load_named(name, &LoadOptions { allow_download: true, ..options.clone() })
 }
 
-/// Where a named set lies, without reading its files; or each place and why it does not serve.
-pub(super) fn whereabouts(set: &Known, options: &LoadOptions) -> Result<PathBuf, Vec<Looked>> {
+/// Where a named set lies, by its training labels and the names of its other files; or each place and
+/// why it does not serve.
+pub(super) fn whereabouts(
+    set: &'static Known,
+    options: &LoadOptions,
+) -> Result<PathBuf, Vec<Looked>> {
     let mut looked = unset_places(options);
     for place in options.places() {
-        match find(&place, set) {
-            Ok((folder, _)) => return Ok(folder),
+        match find(&place, set).and_then(|(folder, paths)| peek(&place, folder, &paths, set)) {
+            Ok(folder) => return Ok(folder),
             Err(miss) => looked.push(place.looked(miss)),
         }
     }
@@ -158,6 +162,17 @@ impl Place<'_> {
         };
         Looked { place, why }
     }
+
+    /// A folder set up once for one data set (`GLASSBOX_DATA=…/mnist`) must not get in the way of
+    /// another that lies in the cache, so there another set is only "not here".
+    fn miss(&self, folder: &Path, error: DataError) -> Miss {
+        match error {
+            DataError::WrongSet { found, .. } if !self.explicit && folder == self.folder => {
+                Miss::NotHere(format!("it holds {found}"))
+            }
+            error => Miss::Wrong(error),
+        }
+    }
 }
 
 /// The folder within a place that holds a set's four files, and the files.
@@ -181,20 +196,27 @@ fn find(place: &Place<'_>, set: &Known) -> Result<(PathBuf, [PathBuf; 4]), Miss>
     Err(Miss::NotHere(format!("no folder {} and no IDX files", set.folders[0])))
 }
 
-/// A folder set up once for one data set (`GLASSBOX_DATA=…/mnist`) must not get in the way of
-/// another that lies in the cache, so there another set is only "not here".
 fn read(
     place: &Place<'_>,
     folder: &Path,
     paths: &[PathBuf; 4],
     set: &'static Known,
 ) -> Result<DataPair, Miss> {
-    folder::read_named(folder, paths, set).map_err(|error| match error {
-        DataError::WrongSet { found, .. } if !place.explicit && folder == place.folder => {
-            Miss::NotHere(format!("it holds {found}"))
-        }
-        error => Miss::Wrong(error),
-    })
+    folder::read_named(folder, paths, set).map_err(|error| place.miss(folder, error))
+}
+
+/// The folder, unless its training labels are another set's: of the four files the one that is read
+/// at once and tells which set this is.
+fn peek(
+    place: &Place<'_>,
+    folder: PathBuf,
+    paths: &[PathBuf; 4],
+    set: &'static Known,
+) -> Result<PathBuf, Miss> {
+    match folder::check_labels(paths, set) {
+        Ok(()) => Ok(folder),
+        Err(error) => Err(place.miss(&folder, error)),
+    }
 }
 
 /// Downloads a set into our cache and reads it there; or says why not, a line for each attempt.
