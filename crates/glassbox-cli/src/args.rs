@@ -57,7 +57,7 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
     /// The learning rate
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = number)]
     pub lr: Option<f32>,
     /// How gradients change weights
     #[arg(long, value_enum)]
@@ -73,13 +73,13 @@ pub struct Train {
     #[arg(long, value_parser = words(INITS))]
     pub init: Option<Init>,
     /// Weight decay
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = number)]
     pub weight_decay: Option<f32>,
     /// The largest norm of the gradients
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = number)]
     pub clip: Option<f32>,
     /// The share of the training images that is held out to choose the best epoch
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = number)]
     pub validation: Option<f32>,
     /// Stop when so many epochs bring nothing better; needs --validation
     #[arg(long, value_name = "EPOCHS")]
@@ -87,11 +87,11 @@ pub struct Train {
     /// What all random numbers depend on
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Train one network for each of these seeds, side by side: 0..31 or 1,5,9
+    /// Train one network for each of these seeds, side by side: 0..31, which includes 31, or 1,5,9
     #[arg(long, value_name = "FIRST..LAST", value_parser = seeds, conflicts_with_all = ["seed", "resume"])]
     pub seeds: Option<Seeds>,
     /// Train one network for each of these learning rates, side by side: 0.01,0.03,0.1
-    #[arg(long, value_name = "X,X", value_delimiter = ',', conflicts_with_all = ["lr", "resume"])]
+    #[arg(long, value_name = "X,X", value_delimiter = ',', value_parser = number, conflicts_with_all = ["lr", "resume"])]
     pub lrs: Vec<f32>,
     #[command(flatten)]
     pub device: DeviceArguments,
@@ -156,8 +156,8 @@ pub struct Predict {
     /// Where the files of a named data set lie
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which test images, counted from 0, joined by commas as in 0,1,2
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 1, 2], conflicts_with = "images")]
+    /// Which test images, counted from 0, joined by commas [default: 0,1,2, as far as there are]
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with = "images")]
     pub rows: Vec<usize>,
     /// The network, for files that do not name it
     #[arg(long = "model", value_name = "TEXT")]
@@ -277,6 +277,22 @@ const INITS: &[(&str, Init)] = &[
     ("uniform", Init::Uniform),
     ("zero", Init::Zero),
 ];
+
+/// A number as training takes it. One that an f32 cannot hold would become 0 or infinite.
+fn number(text: &str) -> Result<f32, String> {
+    let (exact, number) = match (text.parse::<f64>(), text.parse::<f32>()) {
+        (Ok(exact), Ok(number)) => (exact, number),
+        _ => return Err("it is no number (hint: 0.1 or 1e-3)".to_string()),
+    };
+    if exact != 0.0 && number == 0.0 {
+        let least = f32::from_bits(1);
+        return Err(format!("it is too small for an f32 (hint: at least {least:.1e}, or 0)"));
+    }
+    if exact.is_finite() && number.is_infinite() {
+        return Err(format!("it is too large for an f32 (hint: at most {:.1e})", f32::MAX));
+    }
+    Ok(number)
+}
 
 /// Seeds of networks that are trained side by side.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ pub fn run(arguments: Data) -> Result<(), Failure> {
         DataCommand::Show { name, data_dir, out, count, model } => {
             let set = load(&name, &load_options(data_dir.as_deref(), true))?.test;
             let picture: Grey = sheet(&set, count, model.as_deref())?;
-            write_png(&out, &picture).map_err(Failure::Other)?;
+            write_png(&out, &picture)?;
             say(format!("{}: {} test images of {}", out.display(), count.min(set.len()), set.name));
             Ok(())
         }

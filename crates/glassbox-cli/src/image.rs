@@ -1,7 +1,9 @@
 //! Images: PNG files in and out, and pictures made of characters.
 
+use crate::Failure;
+use glassbox::file::durable;
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::BufReader;
 use std::path::Path;
 
 /// The most pixels an image to be read may have.
@@ -54,18 +56,26 @@ fn weigh(red: u8, green: u8, blue: u8) -> u32 {
     299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue)
 }
 
-/// Writes a grey PNG file.
-pub fn write_png(path: &Path, grey: &Grey) -> Result<(), String> {
-    let fail = |reason: String| {
-        format!("{}: {reason} (hint: name another file with --out)", path.display())
-    };
-    let file = File::create(path).map_err(|error| fail(error.to_string()))?;
-    let (width, height) = (grey.width as u32, grey.height as u32);
-    let mut encoder = png::Encoder::new(BufWriter::new(file), width, height);
+/// Writes a grey PNG file; on an error whatever was there before is still there.
+pub fn write_png(path: &Path, grey: &Grey) -> Result<(), Failure> {
+    let bytes = encoded(grey).map_err(|error| {
+        Failure::Other(format!("{}: {error} (hint: draw fewer images)", path.display()))
+    })?;
+    Ok(durable::write(path, &bytes)?)
+}
+
+/// The bytes of a grey PNG file.
+fn encoded(grey: &Grey) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, grey.width as u32, grey.height as u32);
     encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header().map_err(|error| fail(error.to_string()))?;
-    writer.write_image_data(&grey.pixels).map_err(|error| fail(error.to_string()))?;
-    writer.finish().map_err(|error| fail(error.to_string()))
+    // This one compresses with fdeflate, which was written for PNG. The better ones leave it to whichever
+    // zlib the program is built with, so the same picture would have other bytes in another build.
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&grey.pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// A picture of characters, the darker the ink the heavier; two rows of pixels a line, since

@@ -4,11 +4,14 @@ use crate::Failure;
 use crate::args::Predict;
 use crate::eval::data_name;
 use crate::image::{in_characters, read_png};
-use crate::output::say;
+use crate::output::{note, say};
 use crate::train::load_options;
 use glassbox::data::{load, prepare};
 use glassbox::{Device, Network, Tensor};
 use serde_json::{Value, json};
+
+/// How many classes are listed for an image.
+const MOST_LISTED: usize = 10;
 
 /// An image to be told.
 struct Image {
@@ -29,6 +32,13 @@ pub fn run(arguments: Predict) -> Result<(), Failure> {
     let mut results = Vec::new();
     for image in images {
         let probabilities = probabilities(&mut network, &device, &image)?;
+        if probabilities.iter().any(|share| !share.is_finite()) {
+            note(format!(
+                "warning: {}: the outputs are not finite, so there is no answer: the model holds \
+                 infinities or NaN, or makes them",
+                image.name
+            ));
+        }
         if arguments.json {
             results.push(as_json(&image, &probabilities));
         } else {
@@ -56,6 +66,9 @@ fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
         let (name, pixels) = (format!("{name} test image {row}"), set.image(row).to_vec());
         Ok(Image { name, pixels, columns: set.cols, label: Some(set.labels[row]) })
     };
+    if arguments.rows.is_empty() {
+        return (0..set.len().min(3)).map(|row| image(&row)).collect();
+    }
     arguments.rows.iter().map(image).collect()
 }
 
@@ -89,6 +102,12 @@ fn probabilities(
     Ok(probabilities.data().to_vec())
 }
 
+/// The most probable class; none if one of them is not a number.
+fn answer(probabilities: &[f32]) -> Option<usize> {
+    let is_number = probabilities.iter().all(|share| share.is_finite());
+    is_number.then(|| ranked(probabilities)[0])
+}
+
 /// The classes, most probable first.
 fn ranked(probabilities: &[f32]) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..probabilities.len()).collect();
@@ -99,29 +118,40 @@ fn ranked(probabilities: &[f32]) -> Vec<usize> {
 fn as_json(image: &Image, probabilities: &[f32]) -> Value {
     json!({
         "image": image.name,
-        "prediction": ranked(probabilities)[0],
+        "prediction": answer(probabilities),
         "label": image.label,
         "probabilities": probabilities,
     })
 }
 
 fn as_text(image: &Image, probabilities: &[f32]) -> String {
-    let best = ranked(probabilities)[0];
-    let verdict = match image.label {
-        Some(label) if usize::from(label) == best => format!(", and {label} it is"),
+    let answer = answer(probabilities);
+    let verdict = match image.label.map(usize::from) {
+        Some(label) if answer == Some(label) => format!(", and {label} it is"),
         Some(label) => format!(", but it is {label}"),
         None => String::new(),
     };
+    let answer = answer.map_or("no answer".to_string(), |class| class.to_string());
     let picture = in_characters(&image.pixels, image.columns);
-    let mut bars = ranked(probabilities).into_iter().take(10).map(|class| {
-        let share = probabilities[class];
-        format!(
-            "{class:>3}  {:>6.2} %  {}",
-            100.0 * share,
-            "█".repeat((24.0 * share).round() as usize)
-        )
+    let (picture, bars): (Vec<&str>, _) = (picture.lines().collect(), bars(probabilities));
+    let rows = (0..picture.len().max(bars.len())).map(|row| {
+        let line = picture.get(row).copied().unwrap_or_default();
+        let bar = bars.get(row).map_or("", String::as_str);
+        format!("{line:width$}  {bar}", width = image.columns).trim_end().to_string()
     });
-    let lines = picture.lines().map(|line| format!("{line}  {}", bars.next().unwrap_or_default()));
-    let body: Vec<String> = lines.map(|line| line.trim_end().to_string()).collect();
-    format!("{}: {best}{verdict}\n{}\n", image.name, body.join("\n"))
+    format!("{}: {answer}{verdict}\n{}\n", image.name, rows.collect::<Vec<_>>().join("\n"))
+}
+
+/// A line for each class, the most probable first, and one for those that are not listed.
+fn bars(probabilities: &[f32]) -> Vec<String> {
+    let bar = |class: usize| {
+        let share = probabilities[class];
+        let length = (24.0 * share).round() as usize;
+        format!("{class:>3}  {:>6.2} %  {}", 100.0 * share, "█".repeat(length))
+    };
+    let mut bars: Vec<String> =
+        ranked(probabilities).into_iter().take(MOST_LISTED).map(bar).collect();
+    let left = probabilities.len().saturating_sub(MOST_LISTED);
+    bars.extend((left > 0).then(|| format!("and {left} more")));
+    bars
 }

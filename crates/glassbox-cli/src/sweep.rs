@@ -6,11 +6,10 @@ use crate::Failure;
 use crate::args::Train;
 use crate::output::{note, say};
 use crate::train::{classes_without_images, find_data, next_folder, settings, stop_on_interrupt};
-use glassbox::evaluate::check_widths;
 use glassbox::file::durable;
 use glassbox::run::save_model;
 use glassbox::sweep::{Ended, Member};
-use glassbox::{Device, Error, Network, Samples, Settings, Sweep};
+use glassbox::{Device, Error, Samples, Settings, Sweep};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,14 +20,13 @@ use std::time::Instant;
 pub fn run(arguments: &Train) -> Result<(), Failure> {
     let (stop, start) = (stop_on_interrupt(), Instant::now());
     let data = find_data(arguments)?;
-    let all = every_setting(settings(arguments, Some(&data))?, arguments)?;
+    let all = every_setting(settings(arguments, &data)?, arguments)?;
     classes_without_images(&data).into_iter().for_each(note);
     let devices = devices(arguments)?;
     let name = data.train.name.clone();
     let (training, test) = (Samples::new(data.train)?, Samples::new(data.test)?);
     // What no network can do is said before anything is written.
     let (_, why) = arguments.plan.choose(&all[0], &devices[0])?;
-    check_widths(&Network::new(&all[0].model, all[0].init, all[0].seed)?, &training)?;
     let folder = match &arguments.out {
         Some(folder) => new_folder(folder)?,
         None => next_folder(&format!("{name}-sweep"))?,

@@ -6,6 +6,7 @@ use crate::live::Live;
 use crate::output::{note, say};
 use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
+use glassbox::evaluate::check_sizes;
 use glassbox::{Device, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ fn ignored_signals() -> u64 {
 
 fn create(arguments: &Train, device: Device, say_why: &dyn Fn(&str)) -> Result<Run, Failure> {
     let data = find_data(arguments)?;
-    let settings = settings(arguments, Some(&data))?;
+    let settings = settings(arguments, &data)?;
     if let Some(warning) = classes_without_images(&data) {
         note(warning);
     }
@@ -164,24 +165,33 @@ pub fn load_options(directory: Option<&Path>, allow_download: bool) -> LoadOptio
     LoadOptions { data_dir, allow_download, ..LoadOptions::from_env() }
 }
 
-/// The settings that the arguments ask for.
-pub fn settings(arguments: &Train, data: Option<&DataPair>) -> Result<Settings, Failure> {
+/// The settings that the arguments ask for, for these data.
+pub fn settings(arguments: &Train, data: &DataPair) -> Result<Settings, Failure> {
     let base = match arguments.recipe {
         Some(Recipe::Brief) => Settings::brief(),
         Some(Recipe::Best) | None => Settings::best(),
     };
     let mut settings = settings_from(base, arguments)?;
-    if let (None, Some(data)) = (&arguments.model, data) {
+    if arguments.model.is_none() {
         let (pixels, classes) = (data.train.pixels(), data.train.classes);
         settings.model = format!("{pixels}-128-relu-{classes}");
     }
-    // What cannot be is said before anything is loaded or written.
+    // What cannot be is said before anything is written.
     settings.check()?;
     let network = Network::new(&settings.model, settings.init, settings.seed)?;
+    check_sizes(&network, data.train.pixels(), data.train.classes)?;
     if let Some(second) = network.linear_pair() {
         note(format!(
             "warning: nothing stands before the dense layer {second}, so it and the one before it are \
              one linear layer (hint: 784-128-relu-10)"
+        ));
+    }
+    if let Some(last) = network.last_softmax() {
+        let text = network.to_string();
+        let cure = text.strip_suffix(&format!("-{last}")).unwrap_or(&text);
+        note(format!(
+            "warning: the cross-entropy takes the softmax of the outputs itself, so with the {last} at \
+             the end it is taken twice (hint: leave it out: {cure})"
         ));
     }
     Ok(settings)

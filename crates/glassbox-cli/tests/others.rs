@@ -197,6 +197,23 @@ fn data_list_get_and_show() {
     glassbox(folder.path(), &["data", "get", "rubbish"]).hints(&[2]);
 }
 
+/// A limit on the size of files stands in for a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_cannot_be_written_leaves_the_one_before() {
+    let folder = folder();
+    let words = ["data", "show", few_digits(), "--out", "sheet.png", "--count"];
+    glassbox(folder.path(), &[&words[..], &["1"]].concat()).ok();
+    let sheet = folder.path().join("sheet.png");
+    let before = std::fs::read(&sheet).unwrap();
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_glassbox")]).args(words).arg("400");
+    Outcome::from(shell.current_dir(folder.path()).output().unwrap()).hints(&[1]);
+    assert!(std::fs::read(&sheet).unwrap() == before, "the earlier picture is gone");
+    assert_eq!(common::files(folder.path()).len(), 1, "something was left behind");
+}
+
 #[test]
 fn digits_written_as_files_are_the_built_in_ones() {
     let folder = folder();
@@ -252,6 +269,23 @@ fn a_wrong_label_is_noticed() {
     let words = ["train", "--data", ".", "--epochs", "1", "--model", "4-3-relu-78"];
     let outcome = glassbox(folder.path(), &words).ok();
     assert!(outcome.stderr.contains("74 of 78 classes have no training image"), "{outcome:?}");
+}
+
+#[test]
+fn a_softmax_before_the_cross_entropy_is_noticed() {
+    let folder = folder();
+    let says = |model: &str| {
+        let words = ["train", "--data", few_digits(), "--model", model, "--max-steps", "1"];
+        let outcome = glassbox(folder.path(), &[&words[..], &["--quiet"]].concat()).ok();
+        outcome.stderr
+    };
+    for last in ["softmax", "logsoftmax"] {
+        let stderr = says(&format!("784-8-relu-10-{last}"));
+        assert!(stderr.starts_with("warning: the cross-entropy"), "{stderr}");
+        assert!(stderr.contains(last) && stderr.ends_with("(hint: leave it out: 784-8-relu-10)\n"));
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    assert_eq!(says("784-8-softmax-10"), "");
 }
 
 #[test]

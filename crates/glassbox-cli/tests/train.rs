@@ -389,6 +389,7 @@ fn arguments_that_cannot_be() {
         &["--model", "784-128-rleu-10"],
         &["--model", "10-3"],
         &["--model", "784-5"],
+        &["--model", "784-257"],
         &["--validation", "1.5"],
         &["--validation=-0.1"],
         &["--validation", "nan"],
@@ -404,6 +405,23 @@ fn arguments_that_cannot_be() {
         let words = ["train", "--data", few_digits(), "--out", word(&nowhere)];
         glassbox(folder.path(), &[&words[..], more].concat()).hints(&[2]);
         assert!(!nowhere.join("run.toml").exists(), "{more:?} left a run behind");
+    }
+    // Nor does it leave an empty folder where it chooses one.
+    for model in ["10-3", "784-257"] {
+        let words = ["train", "--data", few_digits(), "--model", model];
+        let outcome = glassbox(folder.path(), &words).hints(&[2]);
+        assert!(outcome.stderr.contains("--model cannot be"), "{outcome:?}");
+        assert!(!folder.path().join("runs").exists());
+    }
+    for (flag, value, reason) in [
+        ("--lr", "1e-50", "too small for an f32"),
+        ("--lrs", "0.1,1e-50", "too small for an f32"),
+        ("--weight-decay", "1e-60", "too small for an f32"),
+        ("--clip", "1e50", "too large for an f32"),
+        ("--lr", "fast", "no number"),
+    ] {
+        let outcome = glassbox(folder.path(), &["train", flag, value]).hints(&[2]);
+        assert!(outcome.stderr.contains(reason) && outcome.stderr.contains(flag), "{outcome:?}");
     }
     for more in [
         &["--batch", "many"][..],
@@ -436,7 +454,17 @@ fn places_that_cannot_be_written() {
     let folder = folder();
     std::fs::write(folder.path().join("file"), "in the way").unwrap();
     glassbox(folder.path(), &with(&["--out", "file/run"])).hints(&[1, 2]);
-    glassbox(folder.path(), &with(&["--out", "file"])).hints(&[1, 2]);
+    for place in ["file", "/dev/null"] {
+        let outcome = glassbox(folder.path(), &with(&["--out", place])).hints(&[1, 2]);
+        assert!(outcome.stderr.contains("it is no folder"), "{outcome:?}");
+    }
+    // Root may write anywhere, so a folder in the place of a file stands in for one that is read-only.
+    glassbox(folder.path(), &with(&["--out", "run", "--max-steps", "1"])).ok();
+    let lock = folder.path().join("run/run.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let outcome = glassbox(folder.path(), &["train", "--resume", "run"]).hints(&[1]);
+    assert!(!outcome.stderr.contains("--out"), "it excludes --resume: {outcome:?}");
     glassbox(folder.path(), &with(&["--out", "/proc/run"])).hints(&[1, 2]);
 }
 

@@ -3,7 +3,7 @@
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::loss::{Loss, Reduction, Targets};
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, MAX_CLASSES};
 use crate::network::Network;
 use crate::plan;
 use crate::samples::Samples;
@@ -95,15 +95,26 @@ pub fn infer(
 
 /// An error unless the network takes these samples and has an output for each of their classes.
 pub fn check_widths(network: &Network, samples: &Samples) -> Result<()> {
+    check_sizes(network, samples.width, samples.classes)
+}
+
+/// The same for samples that nobody has taken yet: of so many pixels and classes.
+pub fn check_sizes(network: &Network, pixels: usize, classes: usize) -> Result<()> {
     let (inputs, outputs) = (network.input_width(), network.output_width());
-    let (pixels, classes) = (samples.width, samples.classes);
-    if inputs == pixels && outputs >= classes {
+    let fits = inputs == pixels && outputs >= classes;
+    if fits && outputs <= MAX_CLASSES {
         return Ok(());
     }
+    let reason = match fits {
+        true => format!(
+            "it has {outputs} outputs, and a confusion matrix at most {MAX_CLASSES} classes"
+        ),
+        false => format!("the samples have {pixels} pixels and {classes} classes"),
+    };
     Err(Error::Setting {
         setting: "--model",
         value: network.to_string(),
-        reason: format!("the samples have {pixels} pixels and {classes} classes"),
+        reason,
         hint: format!("begin with {pixels} and end with {classes}"),
     })
 }

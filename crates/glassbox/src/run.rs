@@ -52,7 +52,7 @@ impl Run {
         let mut trainer =
             Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
         trainer.set_origin(record.data.sha256.clone());
-        let lock = lock(folder)?;
+        let lock = lock(folder, &BEGINNING)?;
         let kept = folder.join("checkpoints");
         let has_checkpoints = kept.is_dir() && checkpoint::newest_step(&kept)?.is_some();
         let is_left = |name: &str| folder.join(name).exists();
@@ -80,7 +80,7 @@ impl Run {
     ) -> Result<(Run, Vec<String>)> {
         let started = Instant::now();
         record.check_data(folder, &data)?;
-        let lock = lock(folder)?;
+        let lock = lock(folder, &RESUMING)?;
         let checkpoints = folder.join("checkpoints");
         let samples = Samples::new(data.train)?;
         let settings = record.settings.clone();
@@ -220,17 +220,33 @@ fn check_not_over(folder: &Path, step: u64, trainer: &Trainer) -> Result<()> {
     Err(Error::Run { path: folder.to_path_buf(), reason, hint })
 }
 
+/// What to do where a folder cannot be had.
+struct Hints {
+    cannot_write: &'static str,
+    in_use: &'static str,
+}
+
+const BEGINNING: Hints = Hints {
+    cannot_write: "choose a folder that can be written with --out",
+    in_use: "wait for it, or name another folder with --out",
+};
+
+const RESUMING: Hints = Hints {
+    cannot_write: "make the folder writable, or resume a copy of it elsewhere",
+    in_use: "wait for it, or stop it",
+};
+
 /// The folder, made if need be, and locked.
-fn lock(folder: &Path) -> Result<File> {
+fn lock(folder: &Path, hints: &Hints) -> Result<File> {
     let path = folder.join("run.lock");
     let fail = |reason: String, hint: &str| Error::Run {
         path: path.clone(),
         reason,
         hint: hint.to_string(),
     };
-    let writable = "choose a folder that can be written with --out";
-    if folder.is_file() {
-        let (path, reason) = (folder.to_path_buf(), "it is a file, a run is a folder".to_string());
+    let writable = hints.cannot_write;
+    if folder.exists() && !folder.is_dir() {
+        let (path, reason) = (folder.to_path_buf(), "it is no folder, a run is one".to_string());
         return Err(Error::Run { path, reason, hint: writable.to_string() });
     }
     fs::create_dir_all(folder).map_err(|error| fail(error.to_string(), writable))?;
@@ -239,7 +255,7 @@ fn lock(folder: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let reason = "another process trains in this folder".to_string();
-            Err(fail(reason, "wait for it, or name another folder with --out"))
+            Err(fail(reason, hints.in_use))
         }
         // Some network file systems cannot lock; training there is still fine.
         Err(TryLockError::Error(_)) => Ok(file),

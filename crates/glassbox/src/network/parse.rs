@@ -89,6 +89,12 @@ impl Network {
         let pair = pairs.find(|pair| pair.iter().all(|layer| is_dense(&**layer)))?;
         Some(pair[1].text())
     }
+
+    /// The softmax that the network ends in, if it does. The cross-entropy takes one itself.
+    pub fn last_softmax(&self) -> Option<String> {
+        let last = self.layers.last()?.text();
+        ["softmax", "logsoftmax"].contains(&&*last).then_some(last)
+    }
 }
 
 impl fmt::Display for Network {
