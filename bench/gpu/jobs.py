@@ -211,37 +211,39 @@ def products(bundle):
     """The rungs of the matrix product beside cuBLAS, which PyTorch calls."""
     rows = [*ours(bundle, "bench_products"), *peer(bundle, "torch_products.py")]
     yield from rows
-    for shape in dict.fromkeys(row["shape"] for row in rows if "shape" in row):
-        yield from gains(shape, {row["name"]: row["seconds"] for row in rows if row.get("shape") == shape})
+    by_shape = {}
+    for row in rows:
+        if "rung" in row:
+            by_shape.setdefault("x".join(map(str, row["shape"])), {})[row["rung"]] = row["seconds"]
+    for shape, seconds in by_shape.items():
+        yield passed(f"gains {shape}", **gains(seconds))
 
 
-def gains(shape, seconds):
-    """How many times faster rungs are than what came before, and than cuBLAS."""
-    rungs = {name.split()[0]: took for name, took in seconds.items() if name[0].isdigit()}
-    exact = {name: took for name, took in rungs.items() if name < "09"}
-    if "03_tiled" not in rungs:
-        return
-    figures = {
-        "coalesced_over_naive": rungs["01_naive"] / rungs["02_coalesced"],
-        "tiled_over_coalesced": rungs["02_coalesced"] / rungs["03_tiled"],
-        "best_exact_rung": min(exact, key=exact.get),
-    }
-    kinds = {"fp32": exact, "tf32": {"09": rungs.get("09_tf32")}, "bf16": {"10": rungs.get("10_bf16")}}
-    for kind, ours_kind in kinds.items():
-        theirs = [took for name, took in seconds.items() if name.startswith(f"cuBLAS {kind}")]
-        if theirs and all(ours_kind.values()):
-            figures[f"{kind}_share_of_cublas"] = theirs[0] / min(ours_kind.values())
-    yield passed("gains", shape=shape, **figures)
+def gains(seconds):
+    """How many times faster rungs are than the ones before, and than cuBLAS; `seconds` by rung."""
+    exact = {name: took for name, took in seconds.items() if "01" <= name < "09"}
+    figures = {}
+    for slower, faster in [("01_naive", "02_coalesced"), ("02_coalesced", "03_tiled")]:
+        if slower in seconds and faster in seconds:
+            figures[f"{faster[3:]}_over_{slower[3:]}"] = seconds[slower] / seconds[faster]
+    if exact:
+        figures["best_exact"] = min(exact, key=exact.get)
+    kinds = {"fp32": exact.values(), "tf32": [seconds.get("09_tf32")], "bf16": [seconds.get("10_bf16")]}
+    for kind, of_ours in kinds.items():
+        of_ours, theirs = [took for took in of_ours if took], seconds.get(f"cuBLAS {kind}")
+        if theirs and of_ours:
+            figures[f"{kind}_share_of_cublas"] = theirs / min(of_ours)
+    return figures
 
 
 def steps(bundle):
     """A training step of 784-128-10 at batch 64, ours beside PyTorch's, eager and as a CUDA graph."""
     rows = [*ours(bundle, "bench_steps"), *peer(bundle, "torch_steps.py")]
     yield from rows
-    times = {row["name"]: row["microseconds"] for row in rows if "microseconds" in row}
-    for name, took in times.items():
-        if name.startswith("PyTorch") and "glassbox fused" in times:
-            yield passed(f"glassbox fused over {name}", times_faster=took / times["glassbox fused"])
+    seconds = {row["name"]: row["seconds"] for row in rows if "seconds" in row}
+    for name, took in seconds.items():
+        if name.startswith("PyTorch") and "step fused" in seconds:
+            yield passed(f"step fused over {name}", times_faster=took / seconds["step fused"])
 
 
 JOBS = {
