@@ -45,7 +45,7 @@ fn measure(json: bool, quick: bool) -> Result<()> {
             let name = rung.name;
             if json {
                 println!(
-                    "{{\"name\":\"{name} {m}x{k}x{n}\",\"rung\":\"{name}\",\"shape\":\"{m}x{k}x{n}\",\
+                    "{{\"name\":\"{name} {m}x{k}x{n}\",\"rung\":\"{name}\",\"shape\":[{m},{k},{n}],\
                      \"seconds\":{seconds:e},\"gflops\":{rate:.1},\"is_best\":{}}}",
                     name == best
                 );
