@@ -7,7 +7,7 @@ use crate::output::{note, say};
 use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::evaluate::check_sizes;
-use glassbox::{Device, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
+use glassbox::{Device, DeviceName, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +22,11 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
             note(why);
         }
     };
-    let (device, why) = Device::choose(arguments.device.device, arguments.device.threads)?;
+    let name = match (&arguments.resume, arguments.device.device) {
+        (Some(folder), DeviceName::Auto) => device_of(&RunRecord::read(folder)?)?,
+        (_, name) => name,
+    };
+    let (device, why) = Device::choose(name, arguments.device.threads)?;
     why.iter().for_each(|why| say_why(why));
     let mut run = match &arguments.resume {
         Some(folder) => resume(&arguments, folder, device, &say_why)?,
@@ -94,6 +98,14 @@ fn create(arguments: &Train, device: Device, say_why: &dyn Fn(&str)) -> Result<R
         None => next_folder(&data.train.name)?,
     };
     Ok(Run::create(&folder, settings, data, device, plan)?)
+}
+
+/// The device with which a run goes on if none is named: any, as long as all give the same bits.
+fn device_of(record: &RunRecord) -> Result<DeviceName, Failure> {
+    match record.device.parse()? {
+        name @ DeviceName::CudaFast(_) => Ok(name),
+        _ => Ok(DeviceName::Auto),
+    }
 }
 
 fn resume(

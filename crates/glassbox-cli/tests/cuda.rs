@@ -106,6 +106,11 @@ fn the_fast_device_says_that_it_is_another() {
     assert_eq!(found["device"], "cuda-fast");
     let record = std::fs::read_to_string(folder.path().join("run/run.toml")).unwrap();
     assert!(record.contains("device = \"cuda-fast\""), "{record}");
+    // It goes on as what it was, which another device could not: its bits are other ones.
+    let resume = ["train", "--resume", "run", "--max-steps", "4", "--quiet", "--json"];
+    glassbox(folder.path(), &resume).hints(&[3]);
+    let found = simulated(folder.path(), &resume, &[]).ok().json();
+    assert_eq!(found["device"], "cuda-fast");
     // How the GPU was doing: here nobody tells, which is said.
     let events = std::fs::read_to_string(folder.path().join("run/events.jsonl")).unwrap();
     let system = events.lines().find(|line| line.contains("\"event\":\"system\""));
