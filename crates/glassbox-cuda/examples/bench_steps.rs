@@ -48,7 +48,7 @@ fn measure(json: bool, quick: bool) -> Result<()> {
         Part::Activation(Activation::Relu),
         Part::Dense { outputs: CLASSES },
     ];
-    let mut session = Session::new(&engine, &data, &parts, 0, BATCH, true, 0)?;
+    let mut session = Session::new(&engine, &data, &parts, 0, BATCH, true)?;
     for way in ["fused", "layered"] {
         if way == "layered" {
             session.set_layered();

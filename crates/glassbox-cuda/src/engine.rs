@@ -1,7 +1,7 @@
 //! A device to compute on: its context, a stream, a pool of memory, and the kernels loaded so far.
 
 use crate::buffer::Buffer;
-use crate::driver::{Context, Element, Event, Graph, Module, Pinned, Result, Stream};
+use crate::driver::{Context, Element, Event, Graph, Module, Result, Stream};
 use crate::launch::{Image, Launch};
 use crate::pool::Pool;
 use std::collections::HashMap;
@@ -111,11 +111,6 @@ impl Engine {
         Ok(buffer)
     }
 
-    /// Zeros in memory of the host that the device reads and writes by itself.
-    pub fn pinned<T: Element>(&self, len: usize) -> Result<Pinned<T>> {
-        Pinned::zeros(&self.shared.context, len)
-    }
-
     /// Waits until everything queued is done.
     pub fn synchronize(&self) -> Result<()> {
         self.shared.stream.synchronize()
@@ -137,11 +132,6 @@ impl Engine {
         self.is_rehearsal.store(false, Ordering::Relaxed);
         rehearsed?;
         self.shared.stream.capture(queue)
-    }
-
-    /// Whether the chip has what an image of kernels needs.
-    pub fn supports(&self, image: &Image) -> bool {
-        self.shared.context.capability() >= image.capability
     }
 
     /// A launch of a kernel, to be given its arguments.

@@ -59,11 +59,12 @@ pub struct Launch<'a> {
     stream: &'a Stream,
     /// Whether it is only to be loaded, not queued.
     is_rehearsal: bool,
+    /// Whether there is nothing to do, so that it is not queued.
+    is_empty: bool,
     kernel: &'static str,
     function: Function,
     grid: [u32; 3],
     block: [u32; 3],
-    shared: u32,
     arguments: Vec<u64>,
 }
 
@@ -75,8 +76,8 @@ impl<'a> Launch<'a> {
         is_rehearsal: bool,
     ) -> Launch<'a> {
         let arguments = Vec::with_capacity(function.parameters.len());
-        let (grid, block, shared) = ([1; 3], [1; 3], 0);
-        Launch { stream, is_rehearsal, kernel, function, grid, block, shared, arguments }
+        let (grid, block) = ([1; 3], [1; 3]);
+        Launch { stream, is_rehearsal, is_empty: false, kernel, function, grid, block, arguments }
     }
 
     /// So many blocks.
@@ -91,9 +92,9 @@ impl<'a> Launch<'a> {
         self
     }
 
-    /// So many bytes of dynamic shared memory a block.
-    pub fn shared(mut self, bytes: u32) -> Self {
-        self.shared = bytes;
+    /// Whether there is nothing to do: then it is checked as any other and not queued.
+    pub(crate) fn empty_if(mut self, is_empty: bool) -> Self {
+        self.is_empty = is_empty;
         self
     }
 
@@ -126,29 +127,19 @@ impl<'a> Launch<'a> {
             "{}",
             self.kernel
         );
-        if self.is_rehearsal {
+        if self.is_rehearsal || self.is_empty {
             return Ok(());
         }
         self.stream.bound()?;
-        if self.shared > 48 << 10 {
-            self.function.allow_shared(self.shared)?;
-        }
         let mut places: Vec<*mut c_void> =
             self.arguments.iter_mut().map(|bits| (bits as *mut u64).cast()).collect();
         let (stream, places) = (self.stream.handle(), places.as_mut_ptr());
         // SAFETY: the function exists, there are as many arguments of as many bytes as it has parameters,
         // and the driver copies them; the rest is promised by the caller.
         let code = unsafe {
-            let (function, shared, none) =
-                (self.function.handle, self.shared, std::ptr::null_mut());
+            let (function, shared, none) = (self.function.handle, 0, std::ptr::null_mut());
             sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
         };
         check("cuLaunchKernel", code)
-    }
-
-    /// Registers a thread takes, and the sizes of the parameters: for tests and tables.
-    pub fn registers(&self) -> Result<u32> {
-        self.stream.bound()?;
-        self.function.registers()
     }
 }

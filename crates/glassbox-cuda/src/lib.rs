@@ -23,7 +23,7 @@ pub mod train;
 
 pub use buffer::Buffer;
 pub use driver::{
-    Context, Element, Error, Event, Graph, Pinned, Result, SYMBOLS, Stream, device_count, version,
+    Context, Element, Error, Event, Graph, Result, SYMBOLS, Stream, device_count, version,
 };
 pub use engine::Engine;
 pub use infer::infer;

@@ -99,7 +99,7 @@ fn check_from(
         parts.push(Part::Dense { outputs });
         parts.extend(kind.map(|(kind, _)| Part::Activation(kind)));
     }
-    let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean, 0).unwrap();
+    let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean).unwrap();
     let ways = if session.way() == Way::Fused { 2 } else { 1 };
     for way in 0..ways {
         if way == 1 {
@@ -259,7 +259,7 @@ fn a_loss_that_is_not_finite_ends_the_run() {
         Part::Activation(Activation::Relu),
         Part::Dense { outputs: 3 },
     ];
-    let mut session = Session::new(engine(), &Arc::new(data), &parts, 0, 5, true, 0).unwrap();
+    let mut session = Session::new(engine(), &Arc::new(data), &parts, 0, 5, true).unwrap();
     for way in [Way::Fused, Way::Layered] {
         assert_eq!(session.way(), way);
         session.load(&before.iter().map(|array| &array[..]).collect::<Vec<_>>()).unwrap();

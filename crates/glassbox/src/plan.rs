@@ -21,6 +21,7 @@ use crate::optim::Optimizer;
 use crate::samples::Samples;
 use crate::settings::Settings;
 use crate::tensor::Tensor;
+use glassbox_cpu::fused::Rule as RuleOfStep;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -83,6 +84,43 @@ pub trait Plan: Send {
     ) -> Result<Vec<StepResult>>;
 }
 
+/// What there is to choose from, for a network and a device.
+struct Choice {
+    /// Why there is no fused plan, if there is none.
+    obstacle: Option<String>,
+    fused: fn() -> Box<dyn Plan>,
+    layered: fn() -> Box<dyn Plan>,
+    /// Why the fused plan is a good one.
+    why: &'static str,
+}
+
+impl Choice {
+    fn on_cpu(network: &Network, settings: &Settings, device: &Device) -> Choice {
+        Choice {
+            obstacle: fused::obstacle(network, settings.loss(), settings.clip, device),
+            fused: || Box::new(Fused),
+            layered: || Box::new(Layered::default()),
+            why: "plan fused: whole steps in one call, with the bits of plan layered",
+        }
+    }
+
+    fn on_gpu(network: &Network, settings: &Settings) -> Choice {
+        let obstacle = cuda::obstacle(network, settings.loss(), settings.clip);
+        let stays = obstacle.is_none();
+        let has_not = || format!("{network} has not one hidden layer");
+        Choice {
+            obstacle: obstacle.or_else(|| (!cuda::has_fused(network)).then(has_not)),
+            fused: || Box::new(OnGpu::new(false)),
+            layered: if stays {
+                || Box::new(OnGpu::new(true))
+            } else {
+                || Box::new(Layered::default())
+            },
+            why: "plan fused: a step in three kernels, with the bits of plan layered",
+        }
+    }
+}
+
 impl PlanName {
     /// The plan of that name for a run with these settings, and a line that says why if the choice
     /// was left to us.
@@ -92,63 +130,55 @@ impl PlanName {
         device: &Device,
     ) -> Result<(Box<dyn Plan>, Option<String>)> {
         let network = Network::new(&settings.model, Init::Zero, 0)?;
-        if let Device::Cuda(_) = device {
-            return self.choose_on_gpu(settings, &network);
-        }
-        let obstacle = fused::obstacle(&network, settings.loss(), settings.clip, device);
-        match (self, obstacle) {
-            (PlanName::Layered, _) => Ok((Box::new(Layered::default()), None)),
-            (PlanName::Fused, None) => Ok((Box::new(Fused), None)),
-            (PlanName::Fused, Some(obstacle)) => Err(Error::Setting {
-                setting: "--plan",
-                value: self.to_string(),
-                reason: obstacle,
-                hint: "use --plan layered, or auto".to_string(),
-            }),
-            (PlanName::Auto, None) => {
-                let why = "plan fused: whole steps in one call, with the bits of plan layered";
-                Ok((Box::new(Fused), Some(why.to_string())))
+        let choice = match device {
+            Device::Cuda(_) => Choice::on_gpu(&network, settings),
+            _ => Choice::on_cpu(&network, settings, device),
+        };
+        match (self, choice.obstacle) {
+            (PlanName::Layered, _) => Ok(((choice.layered)(), None)),
+            (PlanName::Fused, None) => Ok(((choice.fused)(), None)),
+            (PlanName::Fused, Some(obstacle)) => {
+                Err(cannot(&self.to_string(), obstacle, "use --plan layered, or auto"))
             }
+            (PlanName::Auto, None) => Ok(((choice.fused)(), Some(choice.why.to_string()))),
             (PlanName::Auto, Some(obstacle)) => {
-                Ok((Box::new(Layered::default()), Some(format!("plan layered: {obstacle}"))))
+                Ok(((choice.layered)(), Some(format!("plan layered: {obstacle}"))))
             }
         }
     }
 }
 
-impl PlanName {
-    /// The plan of that name on a GPU.
-    fn choose_on_gpu(
-        self,
-        settings: &Settings,
-        network: &Network,
-    ) -> Result<(Box<dyn Plan>, Option<String>)> {
-        let mut obstacle = cuda::obstacle(network, settings.loss(), settings.clip);
-        let stays = obstacle.is_none();
-        if stays && !cuda::has_fused(network) {
-            obstacle = Some(format!("{network} has not one hidden layer"));
-        }
-        match (self, obstacle) {
-            (PlanName::Fused, Some(obstacle)) => Err(Error::Setting {
-                setting: "--plan",
-                value: self.to_string(),
-                reason: obstacle,
-                hint: "use --plan layered, or auto".to_string(),
-            }),
-            (PlanName::Fused, None) => Ok((Box::new(OnGpu::new(false)), None)),
-            (PlanName::Auto, None) => {
-                let why = "plan fused: a step in three kernels, with the bits of plan layered";
-                Ok((Box::new(OnGpu::new(false)), Some(why.to_string())))
-            }
-            (PlanName::Layered, _) if stays => Ok((Box::new(OnGpu::new(true)), None)),
-            (PlanName::Layered, _) => Ok((Box::new(Layered::default()), None)),
-            (PlanName::Auto, Some(obstacle)) => {
-                let plan: Box<dyn Plan> =
-                    if stays { Box::new(OnGpu::new(true)) } else { Box::new(Layered::default()) };
-                Ok((plan, Some(format!("plan layered: {obstacle}"))))
-            }
-        }
-    }
+/// The error that a plan cannot carry a run out.
+fn cannot(plan: &str, reason: String, hint: &str) -> Error {
+    Error::Setting { setting: "--plan", value: plan.to_string(), reason, hint: hint.to_string() }
+}
+
+/// The samples and the rules of those steps that have both.
+fn matched<'a>(optimizer: &Optimizer, steps: &Steps<'a>) -> (&'a [u32], Vec<RuleOfStep>) {
+    let first = optimizer.steps() + 1;
+    let most = steps.rates.len().saturating_mul(steps.batch);
+    let order = &steps.order[..steps.order.len().min(most)];
+    let rates = &steps.rates[..order.len().div_ceil(steps.batch)];
+    (order, (first..).zip(rates).map(|(t, &rate)| optimizer.fused_rule(rate, t)).collect())
+}
+
+/// Tells the optimizer of the steps that changed something.
+fn made(optimizer: &mut Optimizer, results: Vec<StepResult>) -> Vec<StepResult> {
+    let count = results.iter().filter(|result| result.loss.is_finite()).count();
+    optimizer.advance(count as u64);
+    results
+}
+
+/// The numbers of each parameter, followed by the optimizer's memory of it, as far as there is any.
+fn arrays<'a>(
+    network: &'a mut Network,
+    memory: &'a mut [Vec<Tensor>],
+) -> impl Iterator<Item = Vec<&'a mut [f32]>> {
+    let mut memory = memory.iter_mut();
+    network.parameters_mut().map(move |parameter| {
+        let memory = memory.next().into_iter().flatten().map(Tensor::data_mut);
+        std::iter::once(parameter.value.data_mut()).chain(memory).collect()
+    })
 }
 
 /// Fills `out` (b,o) with the network's outputs for images in one call of an engine, if there is a call

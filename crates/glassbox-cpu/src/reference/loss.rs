@@ -72,19 +72,24 @@ pub fn mean_squared_error_backward<F: Real>(dy: &mut [F], y: &[F], t: &[F], redu
 }
 
 /// The mean of no losses at all is 0, as their sum is.
-pub(crate) fn reduce<F: Real>(sum: F, count: usize, reduction: Reduction) -> F {
+pub fn reduce<F: Real>(sum: F, count: usize, reduction: Reduction) -> F {
     match reduction {
         Reduction::Mean if count > 0 => sum / F::from_f64(count as f64),
         _ => sum,
     }
 }
 
-/// d · factor / count for the mean, d · factor for the sum.
-fn scale_mean<F: Real>(d: &mut [F], factor: F, count: usize, reduction: Reduction) {
-    let scale = match reduction {
+/// What the gradient of each of `count` losses is multiplied by: factor / count for the mean, factor for the sum.
+pub fn gradient_scale<F: Real>(factor: F, count: usize, reduction: Reduction) -> F {
+    match reduction {
         Reduction::Mean => factor / F::from_f64(count as f64),
         Reduction::Sum => factor,
-    };
+    }
+}
+
+/// d · [`gradient_scale`]
+fn scale_mean<F: Real>(d: &mut [F], factor: F, count: usize, reduction: Reduction) {
+    let scale = gradient_scale(factor, count, reduction);
     for d in d {
         *d = *d * scale;
     }

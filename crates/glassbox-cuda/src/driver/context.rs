@@ -59,11 +59,6 @@ impl Context {
         self.capability
     }
 
-    /// How many multiprocessors it has.
-    pub fn multiprocessors(&self) -> Result<u32> {
-        self.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
-    }
-
     /// Bytes of its memory: free, and in all.
     pub fn memory(&self) -> Result<(usize, usize)> {
         self.bind()?;

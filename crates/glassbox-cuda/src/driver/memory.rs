@@ -1,4 +1,4 @@
-//! Memory: blocks of the device's, and memory of the host that the device reads and writes by itself.
+//! Memory of the device: blocks, and copies to and from them.
 
 use super::Element;
 use super::context::Context;
@@ -96,55 +96,4 @@ pub(crate) unsafe fn set(stream: &Stream, to: u64, value: u8, bytes: usize) -> R
     stream.bound()?;
     // SAFETY: promised by the caller.
     check("cuMemsetD8Async", unsafe { sys::cuMemsetD8Async(to, value, bytes, stream.handle()) })
-}
-
-/// Memory of the host that stays in place, so that the device copies to and from it by itself while the
-/// host does something else.
-pub struct Pinned<T: Element> {
-    start: *mut T,
-    len: usize,
-    context: Arc<Context>,
-}
-
-// SAFETY: it is the only owner of its memory, and plain numbers may go anywhere.
-unsafe impl<T: Element> Send for Pinned<T> {}
-
-impl<T: Element> Pinned<T> {
-    /// Zeros.
-    pub fn zeros(context: &Arc<Context>, len: usize) -> Result<Pinned<T>> {
-        context.bind()?;
-        let mut start = std::ptr::null_mut();
-        let bytes = len * size_of::<T>();
-        // SAFETY: a context is current; the driver writes an address, with as many bytes behind it.
-        unsafe {
-            check("cuMemAllocHost", sys::cuMemAllocHost_v2(&mut start, bytes.max(1)))?;
-            start.cast::<u8>().write_bytes(0, bytes);
-        }
-        Ok(Pinned { start: start.cast(), len, context: context.clone() })
-    }
-}
-
-impl<T: Element> std::ops::Deref for Pinned<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        // SAFETY: the memory exists and every pattern of bits is a value.
-        unsafe { std::slice::from_raw_parts(self.start, self.len) }
-    }
-}
-
-impl<T: Element> std::ops::DerefMut for Pinned<T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above, and it is the only owner.
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
-    }
-}
-
-impl<T: Element> Drop for Pinned<T> {
-    fn drop(&mut self) {
-        if self.context.bind().is_ok() {
-            // SAFETY: the memory exists, and no one has it any more.
-            let _ = unsafe { sys::cuMemFreeHost(self.start.cast()) };
-        }
-    }
 }

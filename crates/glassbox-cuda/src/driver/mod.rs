@@ -19,7 +19,6 @@ pub use event::Event;
 pub use graph::Graph;
 pub use library::{SYMBOLS, device_count, version};
 pub(crate) use memory::Block;
-pub use memory::Pinned;
 pub(crate) use module::{Function, Module};
 pub use stream::Stream;
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::{Error, Result, check};
-use cudarc::driver::sys::{self, CUfunction, CUfunction_attribute, CUmodule, CUresult};
+use cudarc::driver::sys::{self, CUfunction, CUmodule, CUresult};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,26 +63,6 @@ impl Module {
         let function = Function { handle, parameters: parameters.leak() };
         functions.insert(name, function);
         Ok(function)
-    }
-}
-
-impl Function {
-    /// Lets the kernel have more dynamic shared memory than the 48 KiB that every kernel may have.
-    pub(crate) fn allow_shared(&self, bytes: u32) -> Result<()> {
-        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        // SAFETY: the function exists.
-        let code = unsafe { sys::cuFuncSetAttribute(self.handle, attribute, bytes as i32) };
-        check("cuFuncSetAttribute", code)
-    }
-
-    /// Registers a thread takes.
-    pub(crate) fn registers(&self) -> Result<u32> {
-        let mut value = 0;
-        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS;
-        // SAFETY: the function exists; the driver writes one number.
-        let code = unsafe { sys::cuFuncGetAttribute(&mut value, attribute, self.handle) };
-        check("cuFuncGetAttribute", code)?;
-        Ok(value.max(0) as u32)
     }
 }
 

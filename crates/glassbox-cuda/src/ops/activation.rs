@@ -49,9 +49,6 @@ pub fn activation(
 ) -> Result<()> {
     let n = out.len();
     assert_eq!(x.len(), n, "activation");
-    if n == 0 {
-        return Ok(());
-    }
     let (kind, slope) = kind.code();
     let launch = engine.launch(&IMAGE, "activation")?.elements(n);
     // SAFETY: both (n).
@@ -69,9 +66,6 @@ pub fn activation_backward(
 ) -> Result<()> {
     let n = dx.len();
     assert_eq!((dy.len(), x.len(), y.len()), (n, n, n), "activation_backward");
-    if n == 0 {
-        return Ok(());
-    }
     let (kind, slope) = kind.code();
     let launch = engine.launch(&IMAGE, "activation_backward")?.elements(n);
     // SAFETY: all (n).

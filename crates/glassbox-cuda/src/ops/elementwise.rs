@@ -16,9 +16,6 @@ const TILE: usize = 32;
 /// out = value
 pub fn fill(engine: &Engine, out: &mut Buffer<f32>, value: f32) -> Result<()> {
     let n = out.len();
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "fill")?.elements(n);
     // SAFETY: out (n).
     unsafe { launch.arg(out).arg(value).arg(n as u64).run() }
@@ -53,9 +50,6 @@ fn two(
 ) -> Result<()> {
     let n = out.len();
     assert_eq!((a.len(), b.len()), (n, n), "{kernel}");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, kernel)?.elements(n);
     // SAFETY: all (n).
     unsafe { launch.arg(out).arg(a).arg(b).arg(n as u64).run() }
@@ -64,9 +58,6 @@ fn two(
 /// x ·= factor
 pub fn scale(engine: &Engine, x: &mut Buffer<f32>, factor: f32) -> Result<()> {
     let n = x.len();
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "scale")?.elements(n);
     // SAFETY: x (n).
     unsafe { launch.arg(x).arg(factor).arg(n as u64).run() }
@@ -81,9 +72,6 @@ pub fn add_scaled(
 ) -> Result<()> {
     let n = x.len();
     assert_eq!(y.len(), n, "add_scaled");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "add_scaled")?.elements(n);
     // SAFETY: both (n).
     unsafe { launch.arg(x).arg(factor).arg(y).arg(n as u64).run() }

@@ -27,9 +27,6 @@ pub fn cross_entropy(
     let n = area(b, o);
     assert_eq!((losses.len(), labels.len()), (b, b), "cross_entropy");
     assert_eq!((room.len(), logits.len()), (n, n), "cross_entropy");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "cross_entropy")?.rows([b, o]);
     // SAFETY: losses and labels (b), room and logits (b,o).
     unsafe { launch.arg(losses).arg(room).arg(logits).arg(labels).arg(dim(b)).arg(dim(o)).run() }
@@ -48,9 +45,6 @@ pub fn cross_entropy_backward(
 ) -> Result<()> {
     let n = area(b, o);
     assert_eq!((dlogits.len(), logits.len(), labels.len()), (n, n, b), "cross_entropy_backward");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "cross_entropy_backward")?.rows([b, o]);
     // SAFETY: dlogits and logits (b,o), labels (b).
     unsafe { launch.arg(dlogits).arg(logits).arg(labels).arg(scale).arg(dim(b)).arg(dim(o)).run() }
@@ -87,9 +81,6 @@ pub fn mean_squared_error_backward(
 ) -> Result<()> {
     let n = dy.len();
     assert_eq!((y.len(), t.len()), (n, n), "mean_squared_error_backward");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "mean_squared_error_backward")?.elements(n);
     // SAFETY: all (n).
     unsafe { launch.arg(dy).arg(y).arg(t).arg(scale).arg(n as u64).run() }

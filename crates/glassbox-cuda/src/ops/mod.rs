@@ -35,16 +35,17 @@ const THREADS: u32 = 256;
 const MOST_BLOCKS: usize = 4096;
 
 impl Launch<'_> {
-    /// A thread for each of `n` elements, as far as that is useful.
+    /// A thread for each of `n` elements, as far as that is useful. Without elements there is no launch.
     pub(crate) fn elements(self, n: usize) -> Self {
         let blocks = n.div_ceil(THREADS as usize).clamp(1, MOST_BLOCKS);
-        self.grid([blocks as u32, 1, 1]).block([THREADS, 1, 1])
+        self.grid([blocks as u32, 1, 1]).block([THREADS, 1, 1]).empty_if(n == 0)
     }
 
-    /// A block for each of `b` rows of `o` numbers.
+    /// A block for each of `b` rows of `o` numbers. Without numbers there is no launch.
     pub(crate) fn rows(self, [b, o]: [usize; 2]) -> Self {
         let threads = o.next_multiple_of(32).clamp(32, THREADS as usize);
-        self.grid([b.clamp(1, 1 << 20) as u32, 1, 1]).block([threads as u32, 1, 1])
+        let blocks = b.clamp(1, 1 << 20) as u32;
+        self.grid([blocks, 1, 1]).block([threads as u32, 1, 1]).empty_if(b == 0 || o == 0)
     }
 }
 

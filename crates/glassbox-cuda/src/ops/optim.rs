@@ -30,9 +30,6 @@ pub struct AdamStep {
 pub fn sgd(engine: &Engine, w: &mut Buffer<f32>, g: &Buffer<f32>, lr: f32) -> Result<()> {
     let n = w.len();
     assert_eq!(g.len(), n, "sgd");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "sgd")?.elements(n);
     // SAFETY: both (n).
     unsafe { launch.arg(w).arg(g).arg(lr).arg(n as u64).run() }
@@ -73,9 +70,6 @@ fn with_velocity(
 ) -> Result<()> {
     let n = w.len();
     assert_eq!((v.len(), g.len()), (n, n), "{kernel}");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, kernel)?.elements(n);
     // SAFETY: all (n).
     unsafe { launch.arg(w).arg(v).arg(g).arg(lr).arg(mu).arg(n as u64).run() }
@@ -92,9 +86,6 @@ pub fn adam(
 ) -> Result<()> {
     let n = w.len();
     assert_eq!((m.len(), v.len(), g.len()), (n, n, n), "adam");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "adam")?.elements(n).arg(w).arg(m).arg(v).arg(g);
     let launch = launch.arg(step.beta1).arg(step.beta2).arg(step.epsilon);
     let launch = launch.arg(step.step_size).arg(step.sqrt_correction).arg(step.keep);

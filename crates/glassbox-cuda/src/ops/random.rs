@@ -33,9 +33,6 @@ pub fn fill_uniform(
     stream: Stream,
 ) -> Result<()> {
     let n = out.len();
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "fill_uniform")?.elements(n);
     // SAFETY: out (n).
     unsafe { launch.arg(out).arg(limit).stream(stream).arg(n as u64).run() }
@@ -51,9 +48,6 @@ pub fn dropout(
 ) -> Result<()> {
     let n = out.len();
     assert_eq!(x.len(), n, "dropout");
-    if n == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "dropout")?.elements(n);
     // SAFETY: both (n).
     unsafe { launch.arg(out).arg(x).arg(p).stream(stream).arg(n as u64).run() }

@@ -22,9 +22,6 @@ pub fn gather(
 ) -> Result<()> {
     let b = order.len();
     assert_eq!(out.len(), area(b, i), "gather");
-    if out.is_empty() {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "gather")?.elements(out.len());
     // SAFETY: out (b,i), order (b), and the rows exist.
     unsafe { launch.arg(out).arg(pixels).arg(order).arg(dim(b)).arg(dim(i)).run() }
@@ -39,9 +36,6 @@ pub fn gather_labels(
 ) -> Result<()> {
     let b = order.len();
     assert_eq!(out.len(), b, "gather_labels");
-    if b == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "gather_labels")?.elements(b);
     // SAFETY: out and order (b), and the rows exist.
     unsafe { launch.arg(out).arg(labels).arg(order).arg(dim(b)).run() }
@@ -55,9 +49,6 @@ pub fn one_hot(
     [b, o]: [usize; 2],
 ) -> Result<()> {
     assert_eq!((out.len(), labels.len()), (area(b, o), b), "one_hot");
-    if out.is_empty() {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "one_hot")?.elements(out.len());
     // SAFETY: out (b,o) and labels (b).
     unsafe { launch.arg(out).arg(labels).arg(dim(b)).arg(dim(o)).run() }
@@ -71,10 +62,7 @@ pub fn argmax(
     [b, o]: [usize; 2],
 ) -> Result<()> {
     assert_eq!((out.len(), x.len()), (b, area(b, o)), "argmax");
-    if x.is_empty() {
-        return Ok(());
-    }
-    let launch = engine.launch(&IMAGE, "argmax")?.elements(b);
+    let launch = engine.launch(&IMAGE, "argmax")?.elements(b).empty_if(x.is_empty());
     // SAFETY: out (b) and x (b,o).
     unsafe { launch.arg(out).arg(x).arg(dim(b)).arg(dim(o)).run() }
 }
@@ -88,9 +76,6 @@ pub fn count_equal(
 ) -> Result<()> {
     let b = answers.len();
     assert_eq!((out.len(), labels.len()), (1, b), "count_equal");
-    if b == 0 {
-        return Ok(());
-    }
     let launch = engine.launch(&IMAGE, "count_equal")?.elements(b);
     // SAFETY: out (1), answers and labels (b).
     unsafe { launch.arg(out).arg(answers).arg(labels).arg(dim(b)).run() }

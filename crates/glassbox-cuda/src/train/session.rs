@@ -2,7 +2,7 @@
 
 use super::{Data, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
 use crate::buffer::Buffer;
-use crate::driver::{Graph, Pinned, Result};
+use crate::driver::{Graph, Result};
 use crate::engine::Engine;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,8 +78,6 @@ pub struct Session {
     /// A step for each size of a batch: all have one, the last of an epoch may have another.
     recorded: HashMap<usize, Recorded>,
     room: Room,
-    /// Where outcomes arrive.
-    seen: Pinned<u32>,
 }
 
 /// What is queued reads the data, whose memory others may be given as soon as it is dropped.
@@ -103,7 +101,6 @@ impl Session {
         memories: usize,
         batch: usize,
         is_mean: bool,
-        seed: u64,
     ) -> Result<Session> {
         assert!(batch > 0 && !data.is_empty(), "a step of no images");
         // Its own, because steps are recorded.
@@ -128,16 +125,14 @@ impl Session {
             parameters,
             batch,
             is_mean,
-            key: [seed as u32, (seed >> 32) as u32],
+            key: [0; 2],
             order: engine.buffer(data.len())?,
             rules: engine.buffer(steps * RULE_WORDS)?,
             state: engine.zeros(STATE_WORDS)?,
             outcomes: engine.zeros(2 * steps)?,
             engine,
         };
-        let way = super::way(parts);
-        let seen = room.engine.pinned(2 * steps)?;
-        Ok(Session { way, recorded: HashMap::new(), room, seen })
+        Ok(Session { way: super::way(parts), recorded: HashMap::new(), room })
     }
 
     /// How steps are taken.
@@ -197,8 +192,9 @@ impl Session {
         );
         let memories = room.parameters[0][0].arrays.len() - 1;
         assert!(steps.rules.iter().all(|rule| rule.memories() <= memories), "memory");
-        if room.key != [steps.seed as u32, (steps.seed >> 32) as u32] {
-            room.key = [steps.seed as u32, (steps.seed >> 32) as u32];
+        let key = [steps.seed as u32, (steps.seed >> 32) as u32];
+        if room.key != key {
+            room.key = key;
             self.recorded.clear();
         }
         let words: Vec<u32> = steps.rules.iter().flat_map(Rule::words).collect();
@@ -239,12 +235,11 @@ impl Session {
     }
 
     /// Waits, and reads what the steps saw, up to one that is not finite.
-    fn outcomes(&mut self, steps: &Steps) -> Result<Vec<Outcome>> {
-        let count = steps.rules.len();
-        self.room.outcomes.read(&mut self.seen)?;
+    fn outcomes(&self, steps: &Steps) -> Result<Vec<Outcome>> {
+        let seen = self.room.outcomes.download()?;
         let sizes = steps.order.chunks(self.room.batch).map(<[u32]>::len);
-        let mut outcomes = Vec::with_capacity(count);
-        for (words, size) in self.seen.chunks_exact(2).zip(sizes) {
+        let mut outcomes = Vec::with_capacity(steps.rules.len());
+        for (words, size) in seen.chunks_exact(2).zip(sizes) {
             let loss = f32::from_bits(words[0]);
             outcomes.push(Outcome { loss, correct: words[1], count: size as u32 });
             if !loss.is_finite() {

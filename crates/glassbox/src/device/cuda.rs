@@ -5,6 +5,7 @@
 
 use super::DeviceName;
 use crate::error::Result;
+use glassbox_cpu::reference::loss::{gradient_scale, reduce};
 use glassbox_cpu::reference::philox::Philox;
 use glassbox_cpu::reference::{self, AdamStep, Reduction};
 use glassbox_cuda::ops::{self, Stream};
@@ -41,28 +42,31 @@ fn stream(stream: Philox) -> Stream {
     Stream { key, words }
 }
 
-/// 1 / count for the mean, 1 for the sum.
-fn factor(count: usize, reduction: Reduction) -> f32 {
-    match reduction {
-        Reduction::Mean => 1.0 / count as f32,
-        Reduction::Sum => 1.0,
-    }
-}
-
-/// The sum, or its share for each of `count`.
-fn reduce(sum: f32, count: usize, reduction: Reduction) -> f32 {
-    match reduction {
-        Reduction::Mean if count > 0 => sum / count as f32,
-        _ => sum,
-    }
-}
-
 type Product = fn(
     &Engine,
     &mut Buffer<f32>,
     &Buffer<f32>,
     &Buffer<f32>,
     [usize; 3],
+) -> glassbox_cuda::Result<()>;
+
+type Rows = fn(&Engine, &mut Buffer<f32>, &Buffer<f32>, [usize; 2]) -> glassbox_cuda::Result<()>;
+
+type RowsBackward = fn(
+    &Engine,
+    &mut Buffer<f32>,
+    &Buffer<f32>,
+    &Buffer<f32>,
+    [usize; 2],
+) -> glassbox_cuda::Result<()>;
+
+type Velocity = fn(
+    &Engine,
+    &mut Buffer<f32>,
+    &mut Buffer<f32>,
+    &Buffer<f32>,
+    f32,
+    f32,
 ) -> glassbox_cuda::Result<()>;
 
 impl Cuda {
@@ -188,8 +192,7 @@ impl Cuda {
     }
 
     pub(super) fn softmax(&self, out: &mut [f32], x: &[f32], dims: [usize; 2]) -> Result<()> {
-        let x = self.up(x)?;
-        self.compute(out, |engine, out| ops::softmax(engine, out, &x, dims))
+        self.rows(ops::softmax, out, x, dims)
     }
 
     pub(super) fn softmax_backward(
@@ -199,13 +202,11 @@ impl Cuda {
         y: &[f32],
         dims: [usize; 2],
     ) -> Result<()> {
-        let (dy, y) = (self.up(dy)?, self.up(y)?);
-        self.compute(dx, |engine, dx| ops::softmax_backward(engine, dx, &dy, &y, dims))
+        self.rows_backward(ops::softmax_backward, dx, dy, y, dims)
     }
 
     pub(super) fn log_softmax(&self, out: &mut [f32], x: &[f32], dims: [usize; 2]) -> Result<()> {
-        let x = self.up(x)?;
-        self.compute(out, |engine, out| ops::log_softmax(engine, out, &x, dims))
+        self.rows(ops::log_softmax, out, x, dims)
     }
 
     pub(super) fn log_softmax_backward(
@@ -215,8 +216,24 @@ impl Cuda {
         y: &[f32],
         dims: [usize; 2],
     ) -> Result<()> {
+        self.rows_backward(ops::log_softmax_backward, dx, dy, y, dims)
+    }
+
+    fn rows(&self, op: Rows, out: &mut [f32], x: &[f32], dims: [usize; 2]) -> Result<()> {
+        let x = self.up(x)?;
+        self.compute(out, |engine, out| op(engine, out, &x, dims))
+    }
+
+    fn rows_backward(
+        &self,
+        op: RowsBackward,
+        dx: &mut [f32],
+        dy: &[f32],
+        y: &[f32],
+        dims: [usize; 2],
+    ) -> Result<()> {
         let (dy, y) = (self.up(dy)?, self.up(y)?);
-        self.compute(dx, |engine, dx| ops::log_softmax_backward(engine, dx, &dy, &y, dims))
+        self.compute(dx, |engine, dx| op(engine, dx, &dy, &y, dims))
     }
 
     pub(super) fn cross_entropy(
@@ -244,7 +261,8 @@ impl Cuda {
         dims: [usize; 2],
         r: Reduction,
     ) -> Result<()> {
-        let (x, labels, scale) = (self.up(x)?, self.labels(labels)?, factor(dims[0], r));
+        let (x, labels, scale) =
+            (self.up(x)?, self.labels(labels)?, gradient_scale(1.0, dims[0], r));
         self.compute(d, |engine, d| {
             ops::cross_entropy_backward(engine, d, &x, &labels, scale, dims)
         })
@@ -263,10 +281,7 @@ impl Cuda {
         t: &[f32],
         r: Reduction,
     ) -> Result<()> {
-        let scale = match r {
-            Reduction::Mean => 2.0 / y.len() as f32,
-            Reduction::Sum => 2.0,
-        };
+        let scale = gradient_scale(2.0, y.len(), r);
         let (y, t) = (self.up(y)?, self.up(t)?);
         self.compute(dy, |engine, dy| ops::mean_squared_error_backward(engine, dy, &y, &t, scale))
     }
@@ -284,9 +299,7 @@ impl Cuda {
         lr: f32,
         mu: f32,
     ) -> Result<()> {
-        let (mut velocity, g) = (self.up(v)?, self.up(g)?);
-        self.change(w, |engine, w| ops::momentum(engine, w, &mut velocity, &g, lr, mu))?;
-        Ok(velocity.read(v)?)
+        self.with_velocity(ops::momentum, w, v, g, lr, mu)
     }
 
     pub(super) fn nesterov(
@@ -297,8 +310,20 @@ impl Cuda {
         lr: f32,
         mu: f32,
     ) -> Result<()> {
+        self.with_velocity(ops::nesterov, w, v, g, lr, mu)
+    }
+
+    fn with_velocity(
+        &self,
+        op: Velocity,
+        w: &mut [f32],
+        v: &mut [f32],
+        g: &[f32],
+        lr: f32,
+        mu: f32,
+    ) -> Result<()> {
         let (mut velocity, g) = (self.up(v)?, self.up(g)?);
-        self.change(w, |engine, w| ops::nesterov(engine, w, &mut velocity, &g, lr, mu))?;
+        self.change(w, |engine, w| op(engine, w, &mut velocity, &g, lr, mu))?;
         Ok(velocity.read(v)?)
     }
 

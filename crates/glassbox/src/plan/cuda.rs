@@ -1,6 +1,6 @@
 //! Whole runs of steps on a GPU: the samples, the parameters and the optimizer's memory stay there.
 
-use super::{Plan, StepResult, Steps, check_samples};
+use super::{Plan, StepResult, Steps, arrays, cannot, check_samples, made, matched};
 use crate::device::{Cuda, Device, activation, adam_step};
 use crate::error::{Error, Result};
 use crate::layers::Part;
@@ -32,7 +32,6 @@ struct MadeFor {
     memories: usize,
     batch: usize,
     reduction: Reduction,
-    seed: u64,
 }
 
 impl OnGpu {
@@ -56,11 +55,10 @@ impl OnGpu {
             self.training = None;
             let (pixels, labels) = (&samples.pixels, &samples.labels);
             let data = Arc::new(Data::new(&gpu.engine, pixels, labels, samples.width)?);
-            let MadeFor { parts, memories, batch, reduction, seed } = &made_for;
+            let MadeFor { parts, memories, batch, reduction } = &made_for;
             let is_mean = *reduction == Reduction::Mean;
             let engine = &gpu.engine;
-            let mut session =
-                Session::new(engine, &data, parts, *memories, *batch, is_mean, *seed)?;
+            let mut session = Session::new(engine, &data, parts, *memories, *batch, is_mean)?;
             if self.layered {
                 session.set_layered();
             }
@@ -81,15 +79,10 @@ impl Plan for OnGpu {
         optimizer: &mut Optimizer,
         steps: &Steps,
     ) -> Result<Vec<StepResult>> {
-        let fail = |reason| Error::Setting {
-            setting: "--plan",
-            value: "this".to_string(),
-            reason,
-            hint: "use --plan layered".to_string(),
-        };
         let obstacle = obstacle(network, steps.loss, steps.clip);
         let (Device::Cuda(gpu), None) = (steps.device, &obstacle) else {
-            return Err(fail(obstacle.unwrap_or("the device is another".to_string())));
+            let reason = obstacle.unwrap_or("the device is another".to_string());
+            return Err(cannot("this", reason, "use --plan layered"));
         };
         check_samples(network, steps)?;
         if steps.order.len() > steps.samples.len() {
@@ -99,36 +92,33 @@ impl Plan for OnGpu {
         if steps.order.is_empty() || steps.rates.is_empty() {
             return Ok(Vec::new());
         }
-        let first = optimizer.steps() + 1;
-        let rule = |(t, &rate)| engine_rule(optimizer.fused_rule(rate, t));
-        let rules: Vec<_> = (first..).zip(steps.rates).map(rule).collect();
-        // A batch larger than there are samples is one of all of them.
-        let batch = steps.batch.min(steps.samples.len().max(1));
-        let order = &steps.order[..steps.order.len().min(rules.len().saturating_mul(batch))];
-        let rules = &rules[..order.len().div_ceil(batch)];
-
+        let (order, rules) = matched(optimizer, steps);
+        let rules: Vec<_> = rules.into_iter().map(engine_rule).collect();
         let made_for = MadeFor {
             parts: parts(network).unwrap_or_default(),
             memories: optimizer.rule().memory().len(),
-            batch,
+            // A batch larger than there are samples is one of all of them.
+            batch: steps.batch.min(steps.samples.len()),
             reduction: steps.loss.reduction(),
-            seed: steps.moment.seed,
         };
         let session = &mut self.training(gpu, steps.samples, made_for)?.session;
-        let mut arrays = arrays(network, optimizer.memory_mut());
+        let mut arrays: Vec<_> = arrays(network, optimizer.memory_mut()).flatten().collect();
         session.load(&arrays.iter().map(|array| &array[..]).collect::<Vec<_>>())?;
-        let run = train::Steps { order, rules, seed: steps.moment.seed, first: steps.moment.step };
+        let run = train::Steps {
+            order,
+            rules: &rules,
+            seed: steps.moment.seed,
+            first: steps.moment.step,
+        };
         let outcomes = session.run(&run)?;
         session.store(&mut arrays)?;
         drop(arrays);
-        let made = outcomes.iter().filter(|outcome| outcome.loss.is_finite()).count();
-        optimizer.advance(made as u64);
         let result = |outcome: train::Outcome| StepResult {
             loss: outcome.loss.into(),
             correct: outcome.correct,
             count: outcome.count,
         };
-        Ok(outcomes.into_iter().map(result).collect())
+        Ok(made(optimizer, outcomes.into_iter().map(result).collect()))
     }
 }
 
@@ -181,17 +171,6 @@ fn parts(network: &Network) -> Option<Vec<train::Part>> {
             Part::Softmax => Some(train::Part::Softmax),
             Part::LogSoftmax => Some(train::Part::LogSoftmax),
             Part::Other => None,
-        })
-        .collect()
-}
-
-/// Each parameter, followed by the optimizer's memory of it.
-fn arrays<'a>(network: &'a mut Network, memory: &'a mut [Vec<Tensor>]) -> Vec<&'a mut [f32]> {
-    let values = network.parameters_mut().map(|parameter| parameter.value.data_mut());
-    values
-        .zip(memory)
-        .flat_map(|(value, memory)| {
-            std::iter::once(value).chain(memory.iter_mut().map(Tensor::data_mut))
         })
         .collect()
 }

@@ -1,8 +1,8 @@
 //! Whole steps of a multilayer perceptron in one call of the engine.
 
-use super::{Plan, StepResult, Steps, check_samples};
+use super::{Plan, StepResult, Steps, arrays, cannot, check_samples, made, matched};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layers::Part;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
@@ -28,45 +28,31 @@ impl Plan for Fused {
         optimizer: &mut Optimizer,
         steps: &Steps,
     ) -> Result<Vec<StepResult>> {
-        let fail = |reason| Error::Setting {
-            setting: "--plan",
-            value: "fused".to_string(),
-            reason,
-            hint: "use --plan layered".to_string(),
-        };
         let obstacle = obstacle(network, steps.loss, steps.clip, steps.device);
         let (Device::Cpu(engine), None) = (steps.device, &obstacle) else {
-            return Err(fail(obstacle.unwrap_or_default()));
+            return Err(cannot("fused", obstacle.unwrap_or_default(), "use --plan layered"));
         };
         check_samples(network, steps)?;
-        let first = optimizer.steps() + 1;
-        let rules: Vec<fused::Rule> =
-            (first..).zip(steps.rates).map(|(t, &rate)| optimizer.fused_rule(rate, t)).collect();
-        // A batch larger than there are samples is one of all of them.
-        let batch = steps.batch.min(steps.order.len().max(1));
-        let order = &steps.order[..steps.order.len().min(rules.len().saturating_mul(batch))];
-        let rules = &rules[..order.len().div_ceil(batch)];
-
+        let (order, rules) = matched(optimizer, steps);
         let mut layers = layers(network, optimizer.memory_mut());
         let job = fused::Steps {
             pixels: &steps.samples.pixels,
             inputs: steps.samples.width,
             labels: &steps.samples.labels,
             order,
-            batch,
+            // A batch larger than there are samples is one of all of them.
+            batch: steps.batch.min(order.len().max(1)),
             reduction: steps.loss.reduction().into(),
-            rules,
+            rules: &rules,
         };
         let outcomes = fused::train(engine, &job, &mut layers);
         drop(layers);
-        let made = outcomes.iter().filter(|outcome| outcome.loss.is_finite()).count();
-        optimizer.advance(made as u64);
         let result = |outcome: fused::Outcome| StepResult {
             loss: outcome.loss.into(),
             correct: outcome.correct,
             count: outcome.count,
         };
-        Ok(outcomes.into_iter().map(result).collect())
+        Ok(made(optimizer, outcomes.into_iter().map(result).collect()))
     }
 }
 
@@ -129,15 +115,10 @@ fn perceptron(network: &Network) -> Option<Vec<(usize, Option<Activation>)>> {
 /// parameters, as far as there is any.
 fn layers<'a>(network: &'a mut Network, memory: &'a mut [Vec<Tensor>]) -> Vec<fused::Layer<'a>> {
     let shape = perceptron(network).unwrap_or_default();
-    let mut values = network.parameters_mut().map(|parameter| parameter.value.data_mut());
-    let mut memory = memory.iter_mut();
-    let mut arrays = || {
-        let value = values.next().into_iter();
-        let memory = memory.next().into_iter().flatten().map(|tensor| tensor.data_mut());
-        value.chain(memory).collect()
-    };
+    let mut arrays = arrays(network, memory);
     let layer = |(outputs, activation)| {
-        let (weight, bias) = (arrays(), arrays());
+        let mut next = || arrays.next().unwrap_or_default();
+        let (weight, bias) = (next(), next());
         fused::Layer { outputs, activation, weight, bias }
     };
     shape.into_iter().map(layer).collect()
