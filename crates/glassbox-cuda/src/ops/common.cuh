@@ -1,6 +1,13 @@
 // What all kernels share. No header of CUDA or of C is included anywhere, so NVRTC needs nothing else.
 #pragma once
 
+#ifndef GLASSBOX_SIM
+// Shared memory whose size the launch decides.
+#define DYNAMIC_SHARED(T, name)                                  \
+    extern __shared__ __align__(16) unsigned char name##_bytes[]; \
+    T* name = reinterpret_cast<T*>(name##_bytes)
+#endif
+
 typedef unsigned long long u64;
 
 // The kernels' own name for infinity, which NVRTC does not define.
