@@ -16,12 +16,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-builds bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test cuda-check tidy kernels-check promised examples torch ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check tidy kernels-check promised examples bench-builds torch ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -67,6 +67,9 @@ bench: build ## Glassbox against its peers, in turn, for half an hour; writes th
 
 bench-quick: build ## the same, smaller, in minutes; only prints
 	tools/venv.sh torch bench/bench.py $(GLASSBOX) --quick
+
+bench-builds: ## the Rust program that the bench runs beside its peers still fits the library
+	cd bench && $(PYTHON) -c 'import peers, sys; sys.exit(not peers.build("ours"))'
 
 mutants: ## plant faults in the kernels, one at a time, and count what the tests find on the simulated driver (many minutes)
 	$(PYTHON) tools/mutants.py

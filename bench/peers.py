@@ -6,7 +6,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import tomllib
 
 from measure import loud
 
@@ -88,6 +87,8 @@ def build(name):
 
 def crate_versions(folder):
     """The versions that cargo chose."""
+    import tomllib  # From Python 3.11 on: only who builds the Rust programs needs it.
+
     packages = tomllib.loads((folder / "Cargo.lock").read_text())["package"]
     return {package["name"]: package["version"] for package in packages}
 

@@ -4,6 +4,7 @@ use crate::common::{self, Arguments, Data, Peer};
 use glassbox::layers::Moment;
 use glassbox::plan::Steps;
 use glassbox::{Device, Network, Optimizer, Plan, PlanName, Samples, Settings, Tensor};
+use std::sync::Arc;
 
 struct Trained {
     settings: Settings,
@@ -11,7 +12,7 @@ struct Trained {
     plan: Box<dyn Plan>,
     network: Network,
     optimizer: Optimizer,
-    samples: Samples,
+    samples: Arc<Samples>,
     test: Samples,
 }
 
@@ -37,7 +38,7 @@ impl Trained {
         let (plan, _) = PlanName::Auto.choose(&settings, &device)?;
         let network = Network::new(&settings.model, settings.init, settings.seed)?;
         let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &network);
-        let (samples, test) = (samples(&data.train), samples(&data.test));
+        let (samples, test) = (Arc::new(samples(&data.train)), samples(&data.test));
         Ok(Trained { settings, device, plan, network, optimizer, samples, test })
     }
 }
