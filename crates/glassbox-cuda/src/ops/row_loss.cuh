@@ -4,37 +4,72 @@
 #include "rows.cuh"
 #include "state.cuh"
 
-// Of one row of logits: its loss, whether the answer is right, and its gradient times `scale`. The whole block takes part.
-__device__ __forceinline__ void row_loss(float* losses, unsigned* right, float* dlogits, const float* logits, unsigned label,
-                                         float scale, unsigned row, unsigned o) {
-    const float* x = logits + u64(row) * o;
-    float* to = dlogits + u64(row) * o;
+// Of the logits x (o) of an image: its loss, whether the answer is right, and the gradient times `scale`. The whole block
+// takes part; its last thread, which has the least to do elsewhere, computes the loss.
+__device__ __forceinline__ void row_loss(float& loss, unsigned& right, float* dx, const float* x, unsigned label, float scale,
+                                         unsigned o) {
     float max = row_maximum(x, o);
-    for (unsigned j = threadIdx.x; j < o; j += blockDim.x) to[j] = math::exp(x[j] - max);
-    float sum = row_sum(to, o);
-    if (threadIdx.x == 0) {
-        losses[row] = math::ln(sum) - (x[label] - max);
+    for (unsigned j = threadIdx.x; j < o; j += blockDim.x) dx[j] = math::exp(x[j] - max);
+    float sum = row_sum(dx, o);
+    if (threadIdx.x == blockDim.x - 1) {
+        loss = math::ln(sum) - (x[label] - max);
         unsigned best = 0;
         bool is_ordered = true;
         for (unsigned j = 0; j < o; ++j) {
             if (x[best] < x[j]) best = j;
             is_ordered = is_ordered && x[j] == x[j];
         }
-        right[row] = is_ordered && best == label;
+        right = is_ordered && best == label;
     }
     for (unsigned j = threadIdx.x; j < o; j += blockDim.x) {
-        float p = to[j] / sum;
-        to[j] = (j == label ? p - 1.0f : p) * scale;
+        float p = dx[j] / sum;
+        dx[j] = (j == label ? p - 1.0f : p) * scale;
     }
     __syncthreads();
 }
 
-// The losses of a batch in ascending order, and how many answers are right.
-__device__ __forceinline__ Outcome sum_up(const float* losses, const unsigned* right, unsigned is_mean, unsigned b) {
+// The same of an image with at most 32 outputs, by a warp whose lanes have a logit x each. The loss is ln(sum) − distance,
+// which nothing else waits for.
+struct LaneLoss {
+    float gradient, sum, distance;
+    bool is_right;
+};
+__device__ __forceinline__ LaneLoss lane_loss(float x, unsigned label, float scale, unsigned o) {
+    const unsigned ALL = 0xffffffffu;
+    unsigned lane = threadIdx.x % 32;
+    bool has_output = lane < o;
+    float max = has_output && x == x ? x : -INFINITE;
+#pragma unroll
+    for (unsigned bits = 16; bits > 0; bits /= 2) {
+        float other = __shfl_xor_sync(ALL, max, bits);
+        max = max < other ? other : max;  // mutant: equal is equal
+    }
+    float e = math::exp(x - max);
+    LaneLoss seen = {0.0f, 0.0f, 0.0f, false};
+    for (unsigned j = 0; j < o; ++j) seen.sum += __shfl_sync(ALL, e, j);
+    float p = e / seen.sum;
+    if (has_output) seen.gradient = (lane == label ? p - 1.0f : p) * scale;
+    seen.distance = __shfl_sync(ALL, x, label) - max;
+    unsigned none = __ballot_sync(ALL, has_output && x != x), best = __ballot_sync(ALL, has_output && x == max);
+    seen.is_right = none == 0 && (best & (1u << label)) != 0 && (best & ((1u << label) - 1)) == 0;
+    return seen;
+}
+
+// What a step saw: the losses of a batch in ascending order, and how many answers are right. A whole warp takes part: it
+// reads 32 at once.
+__device__ __forceinline__ Outcome batch_outcome(const float* __restrict__ losses, const unsigned* __restrict__ right,
+                                                 unsigned is_mean, unsigned b) {
+    const unsigned ALL = 0xffffffffu;
+    unsigned lane = threadIdx.x % 32;
     Outcome outcome = {0.0f, 0};
-    for (unsigned row = 0; row < b; ++row) {
-        outcome.loss += losses[row];
-        outcome.correct += right[row];
+#pragma unroll 2
+    for (unsigned row = 0; row < b; row += 32) {
+        float x = row + lane < b ? losses[row + lane] : 0.0f;
+        bool is_right = row + lane < b && right[row + lane];
+        outcome.correct += __popc(__ballot_sync(ALL, is_right));
+        // Zeros behind the last loss change no sum.
+#pragma unroll
+        for (unsigned s = 0; s < 32; ++s) outcome.loss += __shfl_sync(ALL, x, s);
     }
     if (is_mean) outcome.loss = outcome.loss / float(b);
     return outcome;

@@ -27,6 +27,11 @@ struct State {
     unsigned stops, stopped;
     // The first step of the run, counted over the whole training: dropout depends on it.
     unsigned first_step;
+    // Images of the run.
+    unsigned images;
+    // What the next step does, and what the step of the update does. Only where a step is two kernels, which would have to
+    // wait for the step's number before they could ask for its rule.
+    Rule next_rule, rule;
 };
 
 // What a step saw.
@@ -35,18 +40,13 @@ struct Outcome {
     unsigned correct;
 };
 
-// One weight after a step, with the optimizer's memory of it.
-__device__ __forceinline__ void change(const Rule& rule, float* w, float* m, float* v, u64 i, float g) {
-    if (rule.decay != 0.0f) g = fmaf(rule.decay, w[i], g);
+// A weight after a step, with the optimizer's memory of it.
+__device__ __forceinline__ float changed(const Rule& rule, float w, float& m, float& v, float g) {
+    if (rule.decay != 0.0f) g = fmaf(rule.decay, w, g);
     const float* x = rule.numbers;
-    if (rule.kind == SGD) {
-        w[i] = sgd_step(w[i], g, x[0]);
-    } else if (rule.kind == MOMENTUM_RULE) {
-        w[i] = momentum_step(w[i], m[i], g, x[0], x[1]);
-    } else if (rule.kind == NESTEROV_RULE) {
-        w[i] = nesterov_step(w[i], m[i], g, x[0], x[1]);
-    } else {
-        AdamStep step = {x[0], x[1], x[2], x[3], x[4], x[5]};
-        w[i] = adam_step(w[i], m[i], v[i], g, step);
-    }
+    if (rule.kind == SGD) return sgd_step(w, g, x[0]);
+    if (rule.kind == MOMENTUM_RULE) return momentum_step(w, m, g, x[0], x[1]);
+    if (rule.kind == NESTEROV_RULE) return nesterov_step(w, m, g, x[0], x[1]);
+    AdamStep step = {x[0], x[1], x[2], x[3], x[4], x[5]};
+    return adam_step(w, m, v, g, step);
 }

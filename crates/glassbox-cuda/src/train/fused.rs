@@ -1,4 +1,4 @@
-//! A training step of a network with one hidden layer, in three kernels.
+//! A training step of a network with one hidden layer, in two kernels.
 
 use super::Part;
 use super::session::Room;
@@ -6,19 +6,23 @@ use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::launch::Image;
 use crate::ops::activation::NONE;
+use crate::ops::dim;
 
 static IMAGE: Image =
     Image { name: "train/fused", ptx: include_str!("../../ptx/train/fused.ptx"), capability: 75 };
 
-/// Threads a block.
-const THREADS: u32 = 128;
+/// Threads a block of `fused_images`, and the most that it takes: units and outputs.
+const THREADS: usize = 512;
+const MOST_UNITS: usize = 1024;
+const MOST_OUTPUTS: usize = 32;
 
-/// Blocks of the update: a thread an element, as far as that is useful.
-const MOST_BLOCKS: usize = 2048;
+/// Threads a block of `fused_update`, and what a block has of the first layer: pixels and units.
+const UPDATE_THREADS: usize = 256;
+const TILE: [usize; 2] = [8, 64];
 
 /// Units and activation of the hidden layer (its number and its slope), if these are the parts of a network that has
 /// one.
-pub(super) fn hidden(parts: &[Part]) -> Option<(usize, u32, f32)> {
+fn hidden(parts: &[Part]) -> Option<(usize, u32, f32)> {
     match *parts {
         [Part::Dense { outputs }, Part::Dense { .. }] => Some((outputs, NONE, 0.0)),
         [Part::Dense { outputs }, Part::Activation(kind), Part::Dense { .. }] => {
@@ -29,14 +33,24 @@ pub(super) fn hidden(parts: &[Part]) -> Option<(usize, u32, f32)> {
     }
 }
 
-/// The buffers between the kernels of a step of `b` images.
+/// Whether the kernels take a network of these parts.
+pub(super) fn takes(parts: &[Part]) -> bool {
+    let (Some((h, ..)), Some(&Part::Dense { outputs: o })) = (hidden(parts), parts.last()) else {
+        return false;
+    };
+    h <= MOST_UNITS && o <= MOST_OUTPUTS
+}
+
+/// What is between the kernels of a step, and between steps: room for batches of up to `b` images.
 pub(super) struct Between {
-    /// Input of the hidden layer's activation, its output, and the gradient of its input (b,h).
-    before: Buffer<f32>,
+    /// The images of the step and those of the next one (b,i), and the labels of these (b).
+    now: Buffer<u8>,
+    next: Buffer<u8>,
+    next_labels: Buffer<u32>,
+    /// The output of the hidden layer and the gradient of its activation's input (b,h).
     hidden: Buffer<f32>,
     dhidden: Buffer<f32>,
     /// (b,o)
-    logits: Buffer<f32>,
     dlogits: Buffer<f32>,
     /// (b)
     losses: Buffer<f32>,
@@ -44,73 +58,95 @@ pub(super) struct Between {
 }
 
 impl Between {
-    pub(super) fn new(room: &Room, b: usize) -> Result<Between> {
-        let [_, h] = room.widths(0);
-        let [_, o] = room.widths(room.parts.len() - 1);
-        let new = |len| room.engine.buffer(len);
+    pub(super) fn new(room: &Room) -> Result<Between> {
+        let (engine, b) = (&room.engine, room.batch);
+        let ([i, h], [_, o]) = (room.widths(0), room.widths(room.parts.len() - 1));
         Ok(Between {
-            before: new(b * h)?,
-            hidden: new(b * h)?,
-            dhidden: new(b * h)?,
-            logits: new(b * o)?,
-            dlogits: new(b * o)?,
-            losses: new(b)?,
-            right: room.engine.buffer(b)?,
+            now: engine.buffer(b * i)?,
+            next: engine.buffer(b * i)?,
+            next_labels: engine.buffer(b)?,
+            hidden: engine.buffer(b * h)?,
+            dhidden: engine.buffer(b * h)?,
+            dlogits: engine.buffer(b * o)?,
+            losses: engine.buffer(b)?,
+            right: engine.buffer(b)?,
         })
     }
 
-    /// Queues the step.
+    /// Queues what comes before the first step of a run: its images are fetched.
+    pub(super) fn first(&mut self, room: &Room) -> Result<()> {
+        let launch = room.engine.launch(&IMAGE, "fused_first")?;
+        let launch = launch.grid([dim(room.batch), 1, 1]).block([UPDATE_THREADS as u32, 1, 1]);
+        let launch = launch.arg(&mut self.next).arg(&mut self.next_labels);
+        let launch = launch.arg(&room.data.pixels).arg(&room.data.labels);
+        let launch = launch.arg(&room.order).arg(&room.rules).arg(&room.state);
+        // SAFETY: a block for each image of a batch, and the order names images that exist.
+        unsafe { launch.arg(dim(room.data.inputs)).run() }
+    }
+
+    /// Queues a step of `b` images.
     pub(super) fn step(&mut self, room: &Room, b: usize) -> Result<()> {
-        self.hidden(room, b)?;
-        self.outputs(room, b)?;
+        self.images(room, b)?;
         self.update(room, b)
     }
 
-    /// The hidden layer.
-    fn hidden(&mut self, room: &Room, b: usize) -> Result<()> {
-        let [i, h] = room.widths(0);
+    /// Forward, and back to what the hidden layer gave.
+    fn images(&mut self, room: &Room, b: usize) -> Result<()> {
+        let ([i, h], [_, o]) = (room.widths(0), room.widths(room.parts.len() - 1));
         let (_, kind, slope) = hidden(&room.parts).expect("one hidden layer");
-        let [w1, b1] = &room.parameters[0];
-        let launch = room.engine.launch(&IMAGE, "fused_hidden")?;
-        let launch = launch.grid([b as u32, 1, 1]).block([THREADS, 1, 1]);
-        let launch = launch.arg(&mut self.before).arg(&mut self.hidden).arg(&room.data.pixels);
-        let launch = launch.arg(&room.order).arg(&w1.arrays[0]).arg(&b1.arrays[0]).arg(&room.state);
-        let launch = launch.arg(kind).arg(slope).arg(room.batch as u32).arg(b as u32);
-        // SAFETY: the shapes are as the kernel says, a block for each image, and the images exist.
-        unsafe { launch.arg(i as u32).arg(h as u32).run() }
-    }
-
-    /// The outputs, the loss, and the gradient of the hidden layer.
-    fn outputs(&mut self, room: &Room, b: usize) -> Result<()> {
-        let [h, o] = room.widths(room.parts.len() - 1);
-        let (_, kind, slope) = hidden(&room.parts).expect("one hidden layer");
-        let [w2, b2] = &room.parameters[1];
-        let launch = room.engine.launch(&IMAGE, "fused_outputs")?;
-        let launch = launch.grid([b as u32, 1, 1]).block([THREADS, 1, 1]);
-        let launch = launch.arg(&mut self.logits).arg(&mut self.dlogits).arg(&mut self.dhidden);
-        let launch = launch.arg(&mut self.losses).arg(&mut self.right);
-        let launch = launch.arg(&self.before).arg(&self.hidden).arg(&room.data.labels);
-        let launch = launch.arg(&room.order).arg(&w2.arrays[0]).arg(&b2.arrays[0]).arg(&room.state);
-        let launch = launch.arg(room.scale(b)).arg(kind).arg(slope).arg(room.batch as u32);
-        // SAFETY: as above, and labels are below o.
-        unsafe { launch.arg(b as u32).arg(h as u32).arg(o as u32).run() }
+        let [[w1, b1], [w2, b2]] = [&room.parameters[0], &room.parameters[1]];
+        let launch = room.engine.launch(&IMAGE, "fused_images")?;
+        let launch = launch.grid([dim(b), 1, 1]).block([THREADS as u32, 1, 1]);
+        let launch = launch.arg(&mut self.now).arg(&mut self.hidden).arg(&mut self.dlogits);
+        let launch = launch.arg(&mut self.dhidden).arg(&mut self.losses).arg(&mut self.right);
+        let launch = launch.arg(&self.next).arg(&self.next_labels);
+        let launch = launch.arg(&w1.arrays[0]).arg(&b1.arrays[0]);
+        let launch = launch.arg(&w2.arrays[0]).arg(&b2.arrays[0]).arg(&room.state);
+        let launch = launch.arg(room.scale(b)).arg(kind).arg(slope);
+        // SAFETY: the shapes are as the kernel says, a block for each image; labels are below o, and h and o not more
+        // than it takes.
+        unsafe { launch.arg(dim(i)).arg(dim(h)).arg(dim(o)).run() }
     }
 
     /// The gradients of all weights, and what they change.
     fn update(&mut self, room: &Room, b: usize) -> Result<()> {
         let ([i, h], [_, o]) = (room.widths(0), room.widths(room.parts.len() - 1));
-        let blocks = (i * h).div_ceil(THREADS as usize).min(MOST_BLOCKS) as u32;
+        let tiles = [i.div_ceil(TILE[0]), h.div_ceil(TILE[1])];
+        let others = (h * o + h + o).div_ceil(UPDATE_THREADS);
         let mut launch = room.engine.launch(&IMAGE, "fused_update")?;
-        launch = launch.grid([blocks, 1, 1]).block([THREADS, 1, 1]);
+        launch = launch.grid([dim(tiles[0] + others + 1 + room.batch), dim(tiles[1]), 1]);
+        launch = launch.block([UPDATE_THREADS as u32, 1, 1]);
         for array in room.parameters.iter().flatten().flat_map(|parameter| parameter.three()) {
             launch = launch.arg(array);
         }
-        let launch = launch.arg(&room.data.pixels).arg(&room.order).arg(&self.hidden);
-        let launch =
-            launch.arg(&self.dhidden).arg(&self.dlogits).arg(&self.losses).arg(&self.right);
+        let launch = launch.arg(&self.now).arg(&self.hidden).arg(&self.dhidden);
+        let launch = launch.arg(&self.dlogits).arg(&self.losses).arg(&self.right);
+        let launch = launch.arg(&mut self.next).arg(&mut self.next_labels);
+        let launch = launch.arg(&room.data.pixels).arg(&room.data.labels).arg(&room.order);
         let launch = launch.arg(&room.rules).arg(&room.state).arg(&room.outcomes);
-        let launch = launch.arg(u32::from(room.is_mean)).arg(room.batch as u32).arg(b as u32);
-        // SAFETY: as above; an outcome and a rule for each step, and as many memories as the rules use.
-        unsafe { launch.arg(i as u32).arg(h as u32).arg(o as u32).run() }
+        let launch = launch.arg(u32::from(room.is_mean)).arg(dim(room.batch)).arg(dim(b));
+        // SAFETY: as above; an outcome and a rule for each step, as many memories as the rules use, and the order names
+        // images that exist.
+        unsafe { launch.arg(dim(i)).arg(dim(h)).arg(dim(o)).run() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_have_these_sizes() {
+        let text = include_str!("fused.cu");
+        for size in [
+            format!("unsigned THREADS = {THREADS},"),
+            format!("MOST_UNITS = {MOST_UNITS}, MOST_OUTPUTS = WARP;"),
+            format!("PIXELS = {}, TILE = 2 * WARP,", TILE[0]),
+            "UPDATE_THREADS = PIXELS * WARP;".to_string(),
+        ] {
+            assert!(text.contains(&size), "{size}");
+        }
+        let warp = MOST_OUTPUTS;
+        assert_eq!((TILE[1], UPDATE_THREADS), (2 * warp, TILE[0] * warp));
     }
 }

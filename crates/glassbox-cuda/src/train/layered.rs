@@ -10,6 +10,9 @@ use crate::ops;
 static IMAGE: Image =
     Image { name: "train/step", ptx: include_str!("../../ptx/train/step.ptx"), capability: 75 };
 
+/// Threads of a warp, which adds up the losses.
+const WARP: u32 = 32;
+
 /// What a random number of dropout is for, see `glassbox_cpu::reference::philox::Purpose`.
 const DROPOUT: u32 = 3;
 
@@ -127,7 +130,8 @@ impl Between {
         let launch = launch.arg(&self.labels).arg(room.scale(b)).arg(b as u32).arg(o as u32);
         // SAFETY: losses, right and labels (b); logits and dlogits (b,o); labels are below o.
         unsafe { launch.run()? };
-        let launch = room.engine.launch(&IMAGE, "step_outcome")?.arg(&room.outcomes);
+        let launch = room.engine.launch(&IMAGE, "step_outcome")?.block([WARP, 1, 1]);
+        let launch = launch.arg(&room.outcomes);
         let launch = launch.arg(&room.state).arg(&self.losses).arg(&self.right);
         // SAFETY: an outcome for each step.
         unsafe { launch.arg(u32::from(room.is_mean)).arg(b as u32).run() }

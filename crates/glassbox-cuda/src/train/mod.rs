@@ -2,7 +2,7 @@
 //! is one graph.
 //!
 //! Two ways of taking a step give the same bits, those of the definition. [`Way::Layered`] goes operation by operation
-//! and takes every network; [`Way::Fused`] takes networks with one hidden layer in three kernels. In both, what
+//! and takes every network; [`Way::Fused`] takes networks with one hidden layer and few outputs in two kernels. In both, what
 //! changes from step to step (the images, the rate, the place in the run) lies in device memory, so a step is
 //! recorded once and replayed.
 
@@ -43,7 +43,7 @@ pub enum Part {
 pub enum Way {
     /// Operation by operation.
     Layered,
-    /// In three kernels.
+    /// In two kernels.
     Fused,
 }
 
@@ -84,7 +84,7 @@ pub struct Rule {
 
 /// How steps of a network of these parts are carried out, unless someone asks for the other way.
 pub fn way(parts: &[Part]) -> Way {
-    if fused::hidden(parts).is_some() { Way::Fused } else { Way::Layered }
+    if fused::takes(parts) { Way::Fused } else { Way::Layered }
 }
 
 /// Words of a rule in `state.cuh`.

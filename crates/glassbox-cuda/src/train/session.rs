@@ -4,11 +4,13 @@ use super::{Data, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
 use crate::buffer::Buffer;
 use crate::driver::{Graph, Result};
 use crate::engine::Engine;
+use crate::ops::dim;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Words of the state in `state.cuh`.
-const STATE_WORDS: usize = 5;
+const STATE_WORDS: usize = 6 + 2 * RULE_WORDS;
 
 /// A parameter in device memory, with the arrays that the optimizer remembers.
 pub(super) struct Parameter {
@@ -60,23 +62,48 @@ impl Room {
     }
 }
 
-/// A step that was recorded, and the buffers between its kernels.
-struct Recorded {
-    graph: Graph,
-    _between: Between,
-}
+/// So many steps of full batches make a graph. Between two graphs the device waits longer than between two kernels of
+/// one.
+const STEPS_A_GRAPH: usize = 16;
 
 /// The buffers between the kernels of a step.
 enum Between {
-    Layered { _buffers: layered::Between },
-    Fused { _buffers: fused::Between },
+    Layered(layered::Between),
+    Fused(fused::Between),
+}
+
+impl Between {
+    fn new(way: Way, room: &Room, b: usize) -> Result<Between> {
+        Ok(match way {
+            Way::Layered => Between::Layered(layered::Between::new(room, b)?),
+            Way::Fused => Between::Fused(fused::Between::new(room)?),
+        })
+    }
+
+    /// Queues what comes before the first step of a run.
+    fn first(&mut self, room: &Room) -> Result<()> {
+        match self {
+            Between::Layered(_) => Ok(()),
+            Between::Fused(buffers) => buffers.first(room),
+        }
+    }
+
+    /// Queues a step of `b` images.
+    fn step(&mut self, room: &Room, b: usize) -> Result<()> {
+        match self {
+            Between::Layered(buffers) => buffers.step(room, b),
+            Between::Fused(buffers) => buffers.step(room, b),
+        }
+    }
 }
 
 /// A network in training on the device.
 pub struct Session {
     way: Way,
-    /// A step for each size of a batch: all have one, the last of an epoch may have another.
-    recorded: HashMap<usize, Recorded>,
+    /// Steps that were recorded, by the size of a batch and their number.
+    recorded: HashMap<(usize, usize), Graph>,
+    /// By the size of a batch: all have one, the last of an epoch may have another. In the fused way they share it.
+    between: HashMap<usize, Between>,
     room: Room,
 }
 
@@ -132,7 +159,8 @@ impl Session {
             outcomes: engine.zeros(2 * steps)?,
             engine,
         };
-        Ok(Session { way: super::way(parts), recorded: HashMap::new(), room })
+        let (recorded, between) = (HashMap::new(), HashMap::new());
+        Ok(Session { way: super::way(parts), recorded, between, room })
     }
 
     /// How steps are taken.
@@ -143,6 +171,7 @@ impl Session {
     /// Takes steps operation by operation from now on, though there may be a faster way.
     pub fn set_layered(&mut self) {
         self.recorded.clear();
+        self.between.clear();
         self.way = Way::Layered;
     }
 
@@ -200,38 +229,49 @@ impl Session {
         let words: Vec<u32> = steps.rules.iter().flat_map(Rule::words).collect();
         room.order.write_first(steps.order)?;
         room.rules.write_first(&words)?;
-        room.state.write(&[0, 0, 0, 0, steps.first])?;
+        room.state.write_first(&[0, 0, 0, 0, steps.first, dim(steps.order.len())])?;
 
-        for chunk in steps.order.chunks(batch) {
-            self.queue(chunk.len())?;
+        let room = &self.room;
+        Session::between(&mut self.between, self.way, room, batch)?.first(room)?;
+        let (full, rest) = (steps.order.len() / batch, steps.order.len() % batch);
+        for _ in 0..full / STEPS_A_GRAPH {
+            self.queue(batch, STEPS_A_GRAPH)?;
+        }
+        for _ in 0..full % STEPS_A_GRAPH {
+            self.queue(batch, 1)?;
+        }
+        if rest > 0 {
+            self.queue(rest, 1)?;
         }
         self.outcomes(steps)
     }
 
-    /// Queues a step of `b` images, which is recorded the first time.
-    fn queue(&mut self, b: usize) -> Result<()> {
-        if !self.recorded.contains_key(&b) {
-            self.recorded.insert(b, self.record(b)?);
-        }
-        // SAFETY: the session owns all memory of the graph, and waits before it reads any.
-        unsafe { self.recorded[&b].graph.launch(self.room.engine.stream()) }
-    }
-
-    fn record(&self, b: usize) -> Result<Recorded> {
+    /// Queues so many steps of `b` images, which are recorded the first time.
+    fn queue(&mut self, b: usize, steps: usize) -> Result<()> {
         let (room, engine) = (&self.room, &self.room.engine);
-        let (graph, _between) = match self.way {
-            Way::Layered => {
-                let mut buffers = layered::Between::new(room, b)?;
-                let graph = engine.capture(|| buffers.step(room, b))?;
-                (graph, Between::Layered { _buffers: buffers })
-            }
-            Way::Fused => {
-                let mut buffers = fused::Between::new(room, b)?;
-                let graph = engine.capture(|| buffers.step(room, b))?;
-                (graph, Between::Fused { _buffers: buffers })
+        let graph = match self.recorded.entry((b, steps)) {
+            Entry::Occupied(graph) => graph.into_mut(),
+            Entry::Vacant(place) => {
+                let between = Session::between(&mut self.between, self.way, room, b)?;
+                place.insert(engine.capture(|| (0..steps).try_for_each(|_| between.step(room, b)))?)
             }
         };
-        Ok(Recorded { graph, _between })
+        // SAFETY: the session owns all memory of the graph, and waits before it reads any.
+        unsafe { graph.launch(engine.stream()) }
+    }
+
+    /// The buffers for steps of `b` images.
+    fn between<'a>(
+        made: &'a mut HashMap<usize, Between>,
+        way: Way,
+        room: &Room,
+        b: usize,
+    ) -> Result<&'a mut Between> {
+        let size = if way == Way::Fused { room.batch } else { b };
+        Ok(match made.entry(size) {
+            Entry::Occupied(between) => between.into_mut(),
+            Entry::Vacant(place) => place.insert(Between::new(way, room, size)?),
+        })
     }
 
     /// Waits, and reads what the steps saw, up to one that is not finite.

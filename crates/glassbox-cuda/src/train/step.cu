@@ -30,16 +30,17 @@ extern "C" __global__ void step_dropout(float* __restrict__ out, const float* __
 extern "C" __global__ void step_loss(float* __restrict__ losses, unsigned* __restrict__ right, float* __restrict__ dlogits,
                                      const float* __restrict__ logits, const unsigned* __restrict__ labels, float scale, unsigned b,
                                      unsigned o) {
-    for (unsigned row = blockIdx.x; row < b; row += gridDim.x) row_loss(losses, right, dlogits, logits, labels[row], scale, row, o);
+    for (unsigned row = blockIdx.x; row < b; row += gridDim.x)
+        row_loss(losses[row], right[row], dlogits + u64(row) * o, logits + u64(row) * o, labels[row], scale, o);
 }
 
-// The end of the forward pass: what the step saw, and whether it may change anything. One thread: the losses are added
-// in order.
+// The end of the forward pass: what the step saw, and whether it may change anything. One warp: the losses are added in
+// order.
 extern "C" __global__ void step_outcome(Outcome* __restrict__ outcomes, State* __restrict__ state, const float* __restrict__ losses,
                                         const unsigned* __restrict__ right, unsigned is_mean, unsigned b) {
-    if (first_element() > 0) return;
+    Outcome outcome = batch_outcome(losses, right, is_mean, b);
+    if (threadIdx.x > 0) return;
     unsigned step = state->step;
-    Outcome outcome = sum_up(losses, right, is_mean, b);
     outcomes[step] = outcome;
     if (!is_finite(outcome.loss)) state->stopped = 1;
     state->step_of_update = step;
@@ -52,5 +53,5 @@ extern "C" __global__ void step_update(float* __restrict__ w, float* __restrict_
                                        u64 n) {
     if (state->stopped) return;
     Rule rule = rules[state->step_of_update];
-    for (u64 i = first_element(); i < n; i += element_step()) change(rule, w, m, v, i, g[i]);
+    for (u64 i = first_element(); i < n; i += element_step()) w[i] = changed(rule, w[i], m[i], v[i], g[i]);
 }
