@@ -35,6 +35,7 @@ def main():
     about |= machine.host() | machine.bundle(HERE)
     print(", ".join(f"{key}: {value}" for key, value in about.items()), flush=True)
     bundle, start, rows = jobs.Bundle(HERE, args.dry_run), time.monotonic(), []
+    paths = []
     for name in args.only:
         begun = time.monotonic()
         is_late = begun - start > 60 * args.minutes
@@ -43,7 +44,9 @@ def main():
             rows.append({"job": name} | row | machine.stamp(about))
             print(report.line(rows[-1]), flush=True)
         print(f"  ({name} took {time.monotonic() - begun:.0f} s)", flush=True)
-    for path in report.write(args.out, about, rows):
+        # After each job, so that who stops it halfway keeps the half.
+        paths = report.write(args.out, about, rows)
+    for path in paths:
         print(f"wrote {path}")
     failed = [row for row in rows if row["status"] == "failed"]
     print(f"{len([row for row in rows if row['status'] == 'passed'])} passed, {len(failed)} failed, "

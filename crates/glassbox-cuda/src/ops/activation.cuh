@@ -16,9 +16,10 @@ __device__ __forceinline__ float gelu_tanh(float x) {
     return math::tanh(x * cubic);
 }
 
+// The most frequent ones come before the switch, whose table of jumps has to be fetched from memory.
 __device__ __forceinline__ float activate(unsigned kind, float slope, float x) {
+    if (kind <= RELU) return kind == RELU && x < 0.0f ? 0.0f : x;
     switch (kind) {
-        case RELU: return x < 0.0f ? 0.0f : x;
         case LEAKY_RELU: return 0.0f < x ? x : slope * x;
         case SIGMOID: return math::sigmoid(x);
         case TANH: return math::tanh(x);
@@ -32,8 +33,8 @@ __device__ __forceinline__ float activate(unsigned kind, float slope, float x) {
 
 // dy · f′(x), where y = f(x)
 __device__ __forceinline__ float activate_backward(unsigned kind, float slope, float dy, float x, float y) {
+    if (kind <= RELU) return kind == NONE || 0.0f < x ? dy : 0.0f;
     switch (kind) {
-        case RELU: return 0.0f < x ? dy : 0.0f;
         case LEAKY_RELU: return 0.0f < x ? dy : slope * dy;
         case SIGMOID: return dy * (y * (1.0f - y));
         case TANH: return dy * fmaf(-y, y, 1.0f);

@@ -62,7 +62,7 @@ __device__ __forceinline__ Outcome batch_outcome(const float* __restrict__ losse
     const unsigned ALL = 0xffffffffu;
     unsigned lane = threadIdx.x % 32;
     Outcome outcome = {0.0f, 0};
-#pragma unroll 2
+#pragma unroll 1
     for (unsigned row = 0; row < b; row += 32) {
         float x = row + lane < b ? losses[row + lane] : 0.0f;
         bool is_right = row + lane < b && right[row + lane];

@@ -21,15 +21,23 @@ __device__ __forceinline__ float scaled(unsigned char pixel) {
     return fmaf(x, INVERSE, x * INVERSE_LOW);
 }
 
-// The first kernel: threads, pixels that are looked at in one go, each thread two, and a tile of weights: rows of w1, each
-// warp four, by units, each lane four.
-constexpr unsigned THREADS = 512, WARPS = THREADS / WARP, EACH = 2, SEGMENT = EACH * THREADS;
-constexpr unsigned ROWS_EACH = 4, ROWS = ROWS_EACH * WARPS, UNITS = 4 * WARP;
+// What the kernels have of the images of the step to come, row by row: the pixels (b,i), of these the ones that are not zero,
+// in order, each its place and its value (b,i), and their number (b), and the label (b).
+struct Batch {
+    const unsigned char* pixels;
+    const uint2* terms;
+    const unsigned* counts;
+    const unsigned* labels;
+};
 
-// Chains run in steps of so many terms, of which the last ones may be zeros: long ones, since a step begins with waiting
-// for shared memory.
-constexpr unsigned STEP = 32;
-static_assert(ROWS % STEP == 0 && SEGMENT % STEP == 0 && UNITS % STEP == 0, "no step runs over an end");
+// The first kernel: threads, pixels that are looked at in one go, and a tile of weights: rows of w1, each warp eight, by
+// units, each lane four.
+constexpr unsigned THREADS = 256, WARPS = THREADS / WARP, SEGMENT = 2 * THREADS;
+constexpr unsigned ROWS_EACH = 8, ROWS = ROWS_EACH * WARPS, UNITS = 4 * WARP;
+
+// Chains run in pairs of steps, of which the last terms may be zeros.
+constexpr unsigned STEP = 16;
+static_assert(ROWS % (2 * STEP) == 0 && SEGMENT % (2 * STEP) == 0 && UNITS % (2 * STEP) == 0, "no pair runs over an end");
 
 // Rows of w2 lie turned in shared memory, four apart in its banks. Each warp copies so many of UNITS.
 constexpr unsigned TURNED = UNITS + 4, TURNED_EACH = UNITS / WARPS;
@@ -40,87 +48,60 @@ static_assert(MOST_OUTPUTS * TURNED <= ROWS * UNITS, "both use the same room");
 
 struct Shared {
     __align__(16) float weights[ROWS * UNITS];
-    // The pixels of the image that are not zero, in order, and where they are.
+    // Pixels that are not zero, in order, with zeros behind the last one, and where they are.
     __align__(16) float values[SEGMENT];
-    unsigned short places[SEGMENT];
+    unsigned places[SEGMENT];
     // What the units are given, and what they give.
     float before[MOST_UNITS];
     __align__(16) float units[MOST_UNITS];
     // The gradients of the logits; the loss is ln(sum) − distance.
     __align__(16) float d[MOST_OUTPUTS];
     float sum, distance;
-    unsigned counts[WARPS];
+    // The label, and how many pixels are not zero.
+    unsigned label, count;
 };
 
-// Lists the pixels from `first` on that are not zero, by the whole block, and returns how many they are. A thread looks at
-// neighbours; of each a vote tells a warp how many come before a thread's own, and counts how many before the warp's.
-__device__ __forceinline__ unsigned list(Shared& to, const unsigned char* image, unsigned first, unsigned i) {
-    unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, before = 0, own = 0;
-    float x[EACH];
+// A chain on top of acc: load(x, w, p) loads the factors of the terms from p on, while those of the step before are
+// multiplied.
+template <class Load>
+__device__ __forceinline__ float run(float acc, unsigned terms, const Load& load) {
+    float x[2][STEP], w[2][STEP];
+    load(x[0], w[0], 0);
+    // Short code: what is not there yet has to be fetched as well.
+#pragma unroll 1
+    for (unsigned p = 0; p < terms; p += 2 * STEP) {
+        load(x[1], w[1], p + STEP);
 #pragma unroll
-    for (unsigned a = 0; a < EACH; ++a) {
-        unsigned place = first + EACH * threadIdx.x + a;
-        x[a] = place < i ? scaled(image[place]) : 0.0f;
-    }
+        for (unsigned s = 0; s < STEP; ++s) acc = fmaf(x[0][s], w[0][s], acc);
+        if (p + 2 * STEP < terms) load(x[0], w[0], p + 2 * STEP);
 #pragma unroll
-    for (unsigned a = 0; a < EACH; ++a) {
-        unsigned votes = __ballot_sync(ALL, x[a] != 0.0f);
-        before += __popc(votes & ((1u << lane) - 1));
-        own += __popc(votes);
+        for (unsigned s = 0; s < STEP; ++s) acc = fmaf(x[1][s], w[1][s], acc);
     }
-    if (lane == 0) to.counts[warp] = own;
-    __syncthreads();
-    unsigned found = 0;
-#pragma unroll
-    for (unsigned w = 0; w < WARPS; ++w) {
-        before += w < warp ? to.counts[w] : 0;
-        found += to.counts[w];
-    }
-#pragma unroll
-    for (unsigned a = 0; a < EACH; ++a) {
-        if (x[a] == 0.0f) continue;
-        to.places[before] = EACH * threadIdx.x + a;
-        to.values[before] = x[a];
-        ++before;
-    }
-    unsigned end = (found + STEP - 1) / STEP * STEP;
-    if (found + threadIdx.x < end) to.values[found + threadIdx.x] = 0.0f;
-    __syncthreads();
-    return found;
+    return acc;
+}
+
+// So many rows below, in one multiplication.
+__device__ __forceinline__ const float* below(const float* column, unsigned rows, unsigned cols) {
+    return reinterpret_cast<const float*>(reinterpret_cast<const char*>(column) + u64(rows) * (unsigned(sizeof(float)) * cols));
 }
 
 // The rows of w1 that belong to the pixels from e0 on in the list: what this thread copies of them, and where.
+template <bool IS_ALIGNED>
 struct Ahead {
     float4 rows[ROWS_EACH];
 
-    // Pixels are counted from `first`, and this thread has the units from `unit` on.
-    __device__ __forceinline__ void fetch(const Shared& shared, const Matrix& w1, unsigned e0, unsigned found, unsigned first,
-                                          unsigned unit) {
+    // This thread has the units from `unit` on.
+    __device__ __forceinline__ void fetch(const Shared& shared, const Matrix& w1, unsigned e0, unsigned found, unsigned unit) {
         if (e0 >= found) return;
         unsigned end = unit < w1.cols ? found : 0, e = e0 + threadIdx.x / WARP;
-        bool is_aligned = w1.is_aligned();
-        const float* column = w1.place(first, unit);
+        const float* column = w1.place(0, unit);
 #pragma unroll
         for (unsigned a = 0; a < ROWS_EACH; ++a) {
             rows[a] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-            if (is_aligned && e + a * WARPS < end) rows[a] = *below(column, shared.places[e + a * WARPS], w1.cols);
+            if (e + a * WARPS >= end) continue;
+            unsigned pixel = shared.places[e + a * WARPS];
+            rows[a] = IS_ALIGNED ? *reinterpret_cast<const float4*>(below(column, pixel, w1.cols)) : w1.quad(pixel, unit);
         }
-        if (is_aligned) return;
-#pragma unroll 1
-        for (unsigned a = 0; a < ROWS_EACH; ++a) {
-            float4 row = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-            if (e + a * WARPS < end) row = w1.quad(first + shared.places[e + a * WARPS], unit);
-#pragma unroll
-            for (unsigned to = 0; to < ROWS_EACH; ++to) {
-                if (to == a) rows[to] = row;
-            }
-        }
-    }
-
-    // Four numbers so many rows below, in one multiplication.
-    __device__ __forceinline__ static const float4* below(const float* column, unsigned rows, unsigned cols) {
-        const char* bytes = reinterpret_cast<const char*>(column) + u64(rows) * (unsigned(sizeof(float)) * cols);
-        return reinterpret_cast<const float4*>(bytes);
     }
 
     __device__ __forceinline__ void put(Shared& shared) const {
@@ -131,38 +112,47 @@ struct Ahead {
     }
 };
 
-// A unit's chain over the rows that are there, from e0 on in the list.
-__device__ __forceinline__ float run(float acc, const Shared& shared, unsigned e0, unsigned found) {
-    unsigned terms = found - e0 < ROWS ? found - e0 : ROWS;
-    for (unsigned e = 0; e < terms; e += STEP) {
-        float x[STEP];
-#pragma unroll
-        for (unsigned s = 0; s < STEP; s += 4) load4(x + s, shared.values + e0 + e + s);
-#pragma unroll
-        for (unsigned s = 0; s < STEP; ++s) acc = fmaf(x[s], shared.weights[(e + s) * UNITS + threadIdx.x], acc);
-    }
-    return acc;
-}
-
-// The hidden layer of an image, which pixels and weights of zero leave as they are: units = f(before), before =
-// image·w1 + b1, with zeros behind the last unit.
+// The hidden layer of image `row`: units = f(before), before = image·w1 + b1, with zeros behind the last unit. Only pixels
+// that are not zero are multiplied, as the definition has it: the others would add nothing, since pixels are finite.
+// `meanwhile` is called when the block has asked for weights and would wait.
 //
 // A chain may end as −0 here and below: the sign of a zero among activations and their gradients is seen by nobody, since
 // terms with a factor of zero are left out of every sum that follows.
-__device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char* image, const Matrix& w1, const float* b1,
-                                             unsigned kind, float slope) {
+template <bool IS_ALIGNED, class Meanwhile>
+__device__ __forceinline__ void hidden_layer(Shared& shared, const Batch& next, unsigned row, const Matrix& w1, const float* b1,
+                                             unsigned kind, float slope, const Meanwhile& meanwhile) {
     unsigned lane = threadIdx.x % WARP, i = w1.rows, h = w1.cols;
+#pragma unroll 1
     for (unsigned unit0 = 0; unit0 < h; unit0 += UNITS) {
-        unsigned unit = unit0 + threadIdx.x;
+        unsigned unit = unit0 + threadIdx.x, mine = unit0 + 4 * lane;
         bool has_unit = threadIdx.x < UNITS && unit < h;
-        float acc = 0.0f, bias = has_unit ? b1[unit] : 0.0f;
-        for (unsigned first = 0; first < i; first += SEGMENT) {
-            unsigned found = list(shared, image, first, i);
+        float acc = 0.0f, bias = 0.0f;
+        unsigned first = 0, all;
+        do {
+            // Terms are asked for whether they are there or not, and one thread asks how many are: the others would all
+            // wait for what they all need.
+            uint2 terms[SEGMENT / THREADS];
+#pragma unroll
+            for (unsigned a = 0; a < SEGMENT / THREADS; ++a) {
+                unsigned e = first + threadIdx.x + a * THREADS;
+                terms[a] = e < i ? next.terms[u64(row) * i + e] : make_uint2(0, 0);
+            }
+            if (unit0 == 0 && first == 0 && threadIdx.x == THREADS - 1) shared.count = next.counts[row];
+#pragma unroll
+            for (unsigned a = 0; a < SEGMENT / THREADS; ++a) {
+                shared.places[threadIdx.x + a * THREADS] = terms[a].x;
+                shared.values[threadIdx.x + a * THREADS] = __uint_as_float(terms[a].y);
+            }
+            __syncthreads();
+            all = shared.count;
+            unsigned found = all - first < SEGMENT ? all - first : SEGMENT;
             // Memory answers two tiles later.
-            Ahead tiles[2];
-            unsigned mine = unit0 + 4 * lane;
-            tiles[0].fetch(shared, w1, 0, found, first, mine);
-            tiles[1].fetch(shared, w1, ROWS, found, first, mine);
+            Ahead<IS_ALIGNED> tiles[2];
+            tiles[0].fetch(shared, w1, 0, found, mine);
+            tiles[1].fetch(shared, w1, ROWS, found, mine);
+            if (first == 0 && has_unit) bias = b1[unit];
+            if (first == 0 && unit0 == 0) meanwhile();
+#pragma unroll 1
             for (unsigned e0 = 0; e0 < found; e0 += 2 * ROWS) {
 #pragma unroll
                 for (unsigned t = 0; t < 2; ++t) {
@@ -170,12 +160,21 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char
                     if (at >= found) break;
                     tiles[t].put(shared);
                     __syncthreads();
-                    tiles[t].fetch(shared, w1, at + 2 * ROWS, found, first, mine);
-                    if (threadIdx.x < UNITS) acc = run(acc, shared, at, found);
+                    tiles[t].fetch(shared, w1, at + 2 * ROWS, found, mine);
+                    if (threadIdx.x < UNITS) {
+                        acc = run(acc, found - at < ROWS ? found - at : ROWS, [&](float* x, float* w, unsigned p) {
+                            const float *values = shared.values + at + p, *column = shared.weights + p * UNITS + threadIdx.x;
+#pragma unroll
+                            for (unsigned s = 0; s < STEP; s += 4) load4(x + s, values + s);
+#pragma unroll
+                            for (unsigned s = 0; s < STEP; ++s) w[s] = column[s * UNITS];
+                        });
+                    }
                     __syncthreads();
                 }
             }
-        }
+            first += SEGMENT;
+        } while (first < all);
         if (threadIdx.x < UNITS) {
             float x = acc + bias;
             shared.before[unit] = x;
@@ -189,62 +188,64 @@ struct AheadTurned {
     float column[TURNED_EACH];
 
     __device__ __forceinline__ void fetch(const Matrix& w2, unsigned p0) {
-        unsigned lane = threadIdx.x % WARP, p = p0 + threadIdx.x / WARP, step = WARPS * w2.cols;
-        const float* from = w2.start + p * w2.cols + lane;
+        unsigned lane = threadIdx.x % WARP, p = p0 + threadIdx.x / WARP, end = lane < w2.cols ? w2.rows : 0;
+        const float* from = w2.place(p, lane);
 #pragma unroll
-        for (unsigned a = 0; a < TURNED_EACH; ++a)
-            column[a] = lane < w2.cols && p + a * WARPS < w2.rows ? from[a * step] : 0.0f;
+        for (unsigned a = 0; a < TURNED_EACH; ++a) column[a] = p + a * WARPS < end ? *below(from, a * WARPS, w2.cols) : 0.0f;
     }
 
-    __device__ __forceinline__ void put(Shared& shared) const {
+    // Rows of w2 for so many outputs, of which the last ones may be zeros.
+    __device__ __forceinline__ void put(Shared& shared, unsigned outputs) const {
         unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 #pragma unroll
-        for (unsigned a = 0; a < TURNED_EACH; ++a) shared.weights[lane * TURNED + warp + a * WARPS] = column[a];
+        for (unsigned a = 0; a < TURNED_EACH; ++a)
+            if (lane < outputs) shared.weights[lane * TURNED + warp + a * WARPS] = column[a];
     }
 };
 
-// One image a block: hidden (b,h) = f(x·w1 + b1), dlogits (b,o) of logits hidden·w2 + b2, losses and answers (b), and
-// dhidden (b,h) = dlogits·w2ᵀ times f′. The image is row `blockIdx.x` of `next` (b,i), and copied to `now`.
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    fused_images(unsigned char* __restrict__ now, float* __restrict__ hidden, float* __restrict__ dlogits,
-                 float* __restrict__ dhidden, float* __restrict__ losses, unsigned* __restrict__ right,
-                 const unsigned char* __restrict__ next, const unsigned* __restrict__ next_labels, const float* __restrict__ w1,
-                 const float* __restrict__ b1, const float* __restrict__ w2, const float* __restrict__ b2,
-                 State* __restrict__ state, float scale, unsigned kind, float slope, unsigned i, unsigned h, unsigned o) {
+// What `fused_images` computes.
+template <bool IS_ALIGNED>
+__device__ __forceinline__ void take_image(const Batch& next, const Matrix& w1, const float* b1, const Matrix& w2, const float* b2,
+                                           unsigned char* now, float* hidden, float* dlogits, float* dhidden, float* losses,
+                                           unsigned* right, State* state, float scale, unsigned kind, float slope) {
     __shared__ Shared shared;
-    const Matrix second = {w2, h, o};
-    unsigned row = blockIdx.x, lane = threadIdx.x % WARP;
-    const unsigned char* image = next + u64(row) * i;
-    // These answers are there when the hidden layer is done.
+    unsigned row = blockIdx.x, lane = threadIdx.x % WARP, i = w1.rows, h = w1.cols, o = w2.cols, outputs = (o + 3) / 4 * 4;
     AheadTurned ahead;
-    ahead.fetch(second, 0);
-    float bias = lane < o ? b2[lane] : 0.0f;
-    unsigned label = next_labels[row];
-
-    hidden_layer(shared, image, {w1, i, h}, b1, kind, slope);
-
-    float logit = 0.0f;
+    float bias = 0.0f, logit = 0.0f;
+    hidden_layer<IS_ALIGNED>(shared, next, row, w1, b1, kind, slope, [&] {
+        ahead.fetch(w2, 0);
+        if (threadIdx.x < o) bias = b2[threadIdx.x];
+        if (threadIdx.x == THREADS - 1) shared.label = next.labels[row];
+    });
+#pragma unroll 1
     for (unsigned p0 = 0; p0 < h; p0 += UNITS) {
-        if (p0 > 0) ahead.fetch(second, p0);
-        ahead.put(shared);
+        if (p0 > 0) ahead.fetch(w2, p0);
+        ahead.put(shared, outputs);
         __syncthreads();
-        unsigned terms = h - p0 < UNITS ? h - p0 : UNITS;
-        for (unsigned p = 0; threadIdx.x < WARP && p < terms; p += STEP) {
-            float x[STEP], w[STEP];
+        if (threadIdx.x < WARP) {
+            logit = run(logit, h - p0 < UNITS ? h - p0 : UNITS, [&](float* x, float* w, unsigned p) {
+                const float *units = shared.units + p0 + p, *column = shared.weights + (lane < o ? lane : 0) * TURNED + p;
 #pragma unroll
-            for (unsigned s = 0; s < STEP; s += 4) {
-                load4(x + s, shared.units + p0 + p + s);
-                load4(w + s, shared.weights + lane * TURNED + p + s);
-            }
-#pragma unroll
-            for (unsigned s = 0; s < STEP; ++s) logit = fmaf(x[s], w[s], logit);
+                for (unsigned s = 0; s < STEP; s += 4) {
+                    load4(x + s, units + s);
+                    load4(w + s, column + s);
+                }
+            });
         }
         if (p0 + UNITS < h) __syncthreads();
     }
     // One warp runs along the chains of the outputs. What does not depend on them is for the others.
     if (threadIdx.x >= WARP) {
-        for (unsigned p = threadIdx.x - WARP; p < i; p += THREADS - WARP) now[u64(row) * i + p] = image[p];
-        for (unsigned p = threadIdx.x - WARP; p < h; p += THREADS - WARP) hidden[u64(row) * h + p] = shared.units[p];
+        const unsigned OTHERS = THREADS - WARP, ASKED = 4;
+        for (unsigned p = threadIdx.x - WARP; p < i; p += ASKED * OTHERS) {
+            unsigned char bytes[ASKED];
+#pragma unroll
+            for (unsigned a = 0; a < ASKED; ++a) bytes[a] = p + a * OTHERS < i ? next.pixels[u64(row) * i + p + a * OTHERS] : 0;
+#pragma unroll
+            for (unsigned a = 0; a < ASKED; ++a)
+                if (p + a * OTHERS < i) now[u64(row) * i + p + a * OTHERS] = bytes[a];
+        }
+        for (unsigned p = threadIdx.x - WARP; p < h; p += OTHERS) hidden[u64(row) * h + p] = shared.units[p];
         if (row == 0 && threadIdx.x == THREADS - 1) {
             unsigned step = state->step, stops = state->stops;
             Rule rule = state->next_rule;
@@ -253,8 +254,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             state->rule = rule;
         }
     } else {
-        if (lane < o && !is_finite(logit)) logit = chain(shared.units, 1, w2 + lane, o, h);
-        LaneLoss seen = lane_loss(logit + bias, label, scale, o);
+        if (lane < o && !is_finite(logit)) logit = chain(shared.units, 1, w2.place(0, lane), o, h);
+        LaneLoss seen = lane_loss(logit + bias, shared.label, scale, o);
         shared.d[lane] = seen.gradient;
         if (lane == 0) {
             shared.sum = seen.sum;
@@ -265,21 +266,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     __syncthreads();
     if (threadIdx.x == THREADS - 1) losses[row] = math::ln(shared.sum) - shared.distance;
+#pragma unroll 1
     for (unsigned p0 = 0; p0 < h; p0 += UNITS) {
         if (h > UNITS) {
-            ahead.fetch(second, p0);
+            ahead.fetch(w2, p0);
             __syncthreads();
-            ahead.put(shared);
+            ahead.put(shared, outputs);
             __syncthreads();
         }
         unsigned p = p0 + threadIdx.x;
         if (threadIdx.x < UNITS && p < h) {
             float dy = 0.0f;
+#pragma unroll 1
             for (unsigned j = 0; j < o; j += 4) {
+                const float* from = shared.weights + j * TURNED + threadIdx.x;
                 float x[4];
                 load4(x, shared.d + j);
 #pragma unroll
-                for (unsigned s = 0; s < 4; ++s) dy = fmaf(x[s], shared.weights[(j + s) * TURNED + threadIdx.x], dy);
+                for (unsigned s = 0; s < 4; ++s) dy = fmaf(x[s], from[s * TURNED], dy);
             }
             if (!is_finite(dy)) dy = chain(shared.d, 1, shared.weights + threadIdx.x, TURNED, o);
             dhidden[u64(row) * h + p] = activate_backward(kind, slope, dy, shared.before[p], shared.units[p]);
@@ -287,45 +291,121 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
 }
 
-// The image at `place` of the order becomes row `row` of next (batch,i), if the run is that long. The whole block takes
-// part.
-__device__ __forceinline__ void gather(unsigned char* __restrict__ next, unsigned* __restrict__ next_labels,
-                                       const unsigned char* __restrict__ pixels, const unsigned* __restrict__ labels,
-                                       const unsigned* __restrict__ order, unsigned place, unsigned images, unsigned row,
-                                       unsigned i) {
+// One image a block: hidden (b,h) = f(x·w1 + b1), dlogits (b,o) of logits hidden·w2 + b2, losses and answers (b), and
+// dhidden (b,h) = dlogits·w2ᵀ times f′. The image is row `blockIdx.x` of the batch, and copied to `now` (b,i). Rows of w1
+// begin at multiples of 16 bytes.
+//
+// Parameters stand in the order in which they are needed, since they are fetched 64 bytes at a time; the labels stand with
+// those of the end, so that these are there by then.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    fused_images(const uint2* __restrict__ terms, const unsigned* __restrict__ counts,
+                 const float* __restrict__ w1, unsigned i, unsigned h, const float* __restrict__ b1, const float* __restrict__ w2,
+                 const float* __restrict__ b2, unsigned o, unsigned kind, float slope, float scale,
+                 const unsigned char* __restrict__ pixels, unsigned char* __restrict__ now, float* __restrict__ hidden,
+                 float* __restrict__ dlogits, float* __restrict__ dhidden, float* __restrict__ losses, unsigned* __restrict__ right,
+                 const unsigned* __restrict__ labels, State* __restrict__ state) {
+    const Batch next = {pixels, terms, counts, labels};
+    take_image<true>(next, {w1, i, h}, b1, {w2, h, o}, b2, now, hidden, dlogits, dhidden, losses, right, state, scale, kind, slope);
+}
+
+// The same where they begin anywhere.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    fused_images_anywhere(const uint2* __restrict__ terms, const unsigned* __restrict__ counts,
+                          const float* __restrict__ w1, unsigned i, unsigned h, const float* __restrict__ b1, const float* __restrict__ w2,
+                          const float* __restrict__ b2, unsigned o, unsigned kind, float slope, float scale,
+                          const unsigned char* __restrict__ pixels, unsigned char* __restrict__ now, float* __restrict__ hidden,
+                          float* __restrict__ dlogits, float* __restrict__ dhidden, float* __restrict__ losses, unsigned* __restrict__ right,
+                          const unsigned* __restrict__ labels, State* __restrict__ state) {
+    const Batch next = {pixels, terms, counts, labels};
+    take_image<false>(next, {w1, i, h}, b1, {w2, h, o}, b2, now, hidden, dlogits, dhidden, losses, right, state, scale, kind, slope);
+}
+
+// The second kernel: threads; images that are looked at in one go; pixels of a block, each warp one, and units, each lane
+// two; in the last layer units, each lane one, and outputs, each warp one.
+constexpr unsigned PIXELS = 8, OUTPUTS = 8, UPDATE_THREADS = 8 * WARP, IMAGES = 64, TILE = 2 * WARP;
+constexpr unsigned DELTAS = IMAGES * TILE / 4 / UPDATE_THREADS, ACROSS = TILE / 4;
+
+union Tile {
+    struct {
+        // dhidden of the images.
+        __align__(16) float deltas[IMAGES][TILE];
+        // Of each pixel: the images in which it is not zero, in order, and its value there.
+        uint2 terms[PIXELS][IMAGES];
+    } first;
+    struct {
+        float hidden[IMAGES][WARP], dlogits[IMAGES][OUTPUTS];
+    } last;
+    // How many pixels of each warp are not zero.
+    unsigned counts[UPDATE_THREADS / WARP];
+};
+
+// Image `place` of the order becomes row `row` of the batch, if the run is that long. The whole block takes part.
+//
+// A thread looks at four neighbours. Of each a vote tells a warp how many that are not zero come before a thread's own, and
+// counts how many the warp has; the counts of the warps tell how many come before the warp's.
+__device__ __forceinline__ void gather(Tile& shared, unsigned char* next_pixels, uint2* terms, unsigned* counts,
+                                       unsigned* next_labels, const unsigned char* pixels, const unsigned* labels,
+                                       const unsigned* order, unsigned place, unsigned images, unsigned row, unsigned i) {
     if (place >= images) return;
-    unsigned image = order[place];
-    if (threadIdx.x == 0) next_labels[row] = labels[image];
-#pragma unroll 4
-    for (unsigned p = threadIdx.x; p < i; p += blockDim.x) next[u64(row) * i + p] = pixels[u64(image) * i + p];
+    const unsigned EACH = 4;
+    unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, image = order[place], found = 0;
+#pragma unroll 1
+    for (unsigned first = 0; first < i; first += EACH * UPDATE_THREADS) {
+        unsigned char bytes[EACH];
+        unsigned before = found, own = 0;
+#pragma unroll
+        for (unsigned a = 0; a < EACH; ++a) {
+            unsigned p = first + EACH * threadIdx.x + a;
+            bytes[a] = p < i ? pixels[u64(image) * i + p] : 0;
+        }
+#pragma unroll
+        for (unsigned a = 0; a < EACH; ++a) {
+            unsigned p = first + EACH * threadIdx.x + a;
+            if (p < i) next_pixels[u64(row) * i + p] = bytes[a];
+            unsigned votes = __ballot_sync(ALL, bytes[a] != 0);
+            before += __popc(votes & ((1u << lane) - 1));
+            own += __popc(votes);
+        }
+        if (lane == 0) shared.counts[warp] = own;
+        __syncthreads();
+#pragma unroll
+        for (unsigned w = 0; w < UPDATE_THREADS / WARP; ++w) {
+            before += w < warp ? shared.counts[w] : 0;
+            found += shared.counts[w];
+        }
+#pragma unroll
+        for (unsigned a = 0; a < EACH; ++a) {
+            if (bytes[a] == 0) continue;
+            terms[u64(row) * i + before] = make_uint2(first + EACH * threadIdx.x + a, __float_as_uint(scaled(bytes[a])));
+            ++before;
+        }
+        if (first + EACH * UPDATE_THREADS < i) __syncthreads();
+    }
+    // Who reads does not know yet how many there are.
+    for (unsigned e = found + threadIdx.x; e < i; e += UPDATE_THREADS) terms[u64(row) * i + e] = make_uint2(0, 0);
+    if (threadIdx.x > 0) return;
+    counts[row] = found;
+    next_labels[row] = labels[image];
 }
 
 // The images of the first step of a run, and its rule: a block an image.
-extern "C" __global__ void fused_first(unsigned char* __restrict__ next, unsigned* __restrict__ next_labels,
-                                       const unsigned char* __restrict__ pixels, const unsigned* __restrict__ labels,
-                                       const unsigned* __restrict__ order, const Rule* __restrict__ rules, State* __restrict__ state,
-                                       unsigned i) {
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
+    fused_first(unsigned char* __restrict__ next_pixels, uint2* __restrict__ terms, unsigned* __restrict__ counts,
+                unsigned* __restrict__ next_labels, const unsigned char* __restrict__ pixels,
+                const unsigned* __restrict__ labels, const unsigned* __restrict__ order, const Rule* __restrict__ rules,
+                State* __restrict__ state, unsigned i) {
+    __shared__ Tile shared;
     if (blockIdx.x == 0 && threadIdx.x == 0) state->next_rule = rules[0];
-    gather(next, next_labels, pixels, labels, order, blockIdx.x, state->images, blockIdx.x, i);
+    gather(shared, next_pixels, terms, counts, next_labels, pixels, labels, order, blockIdx.x, state->images, blockIdx.x, i);
 }
-
-// The second kernel: pixels of a block, each warp one, and units, each lane two; images that are looked at in one go.
-constexpr unsigned PIXELS = 8, TILE = 2 * WARP, IMAGES = 64, UPDATE_THREADS = PIXELS * WARP;
-constexpr unsigned DELTAS = IMAGES * TILE / 4 / UPDATE_THREADS, ACROSS = TILE / 4;
-
-struct Tile {
-    // dhidden of the images.
-    __align__(16) float deltas[IMAGES][TILE];
-    // Of each pixel: the images in which it is not zero, in order, and its value there.
-    uint2 terms[PIXELS][IMAGES];
-};
 
 // The gradients of the weights from pixel `pixel` to two units 32 apart, by the definition: Σ x·dhidden over the images
 // whose x is not zero. (Where the other factor is, it makes no difference, since pixels are finite.)
-__device__ __forceinline__ float2 pixel_gradients(Tile& shared, Rule& rule, const State* state, const unsigned char* now,
+__device__ __forceinline__ float2 pixel_gradients(Tile& shared, Rule& rule, bool& has_stopped, const State* state, const unsigned char* now,
                                                   const Matrix& dhidden, unsigned pixel, unsigned unit0, unsigned i) {
     unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, b = dhidden.rows;
     float2 acc = make_float2(0.0f, 0.0f);
+#pragma unroll 1
     for (unsigned row0 = 0; row0 < b; row0 += IMAGES) {
         float x[2];
 #pragma unroll
@@ -340,40 +420,52 @@ __device__ __forceinline__ float2 pixel_gradients(Tile& shared, Rule& rule, cons
             deltas[a] = dhidden.quad(row0 + e / ACROSS, unit0 + e % ACROSS * 4);
         }
         // Asked for last, since what is the same for all threads is waited for at once.
-        if (row0 == 0) rule = state->rule;
+        if (row0 == 0) rule = state->rule, has_stopped = state->stopped;
         unsigned found = 0;
 #pragma unroll
         for (unsigned a = 0; a < 2; ++a) {
             unsigned votes = __ballot_sync(ALL, x[a] != 0.0f);
             unsigned at = found + __popc(votes & ((1u << lane) - 1));
-            if (x[a] != 0.0f) shared.terms[warp][at] = make_uint2(a * WARP + lane, __float_as_uint(x[a]));
+            if (x[a] != 0.0f) shared.first.terms[warp][at] = make_uint2(a * WARP + lane, __float_as_uint(x[a]));
             found += __popc(votes);
         }
 #pragma unroll
         for (unsigned a = 0; a < DELTAS; ++a) {
             unsigned e = threadIdx.x + a * UPDATE_THREADS;
-            *reinterpret_cast<float4*>(&shared.deltas[e / ACROSS][e % ACROSS * 4]) = deltas[a];
+            *reinterpret_cast<float4*>(&shared.first.deltas[e / ACROSS][e % ACROSS * 4]) = deltas[a];
         }
         __syncthreads();
 #pragma unroll 4
         for (unsigned e = 0; e < found; ++e) {
-            uint2 term = shared.terms[warp][e];
-            acc.x = fmaf(__uint_as_float(term.y), shared.deltas[term.x][lane], acc.x);
-            acc.y = fmaf(__uint_as_float(term.y), shared.deltas[term.x][lane + WARP], acc.y);
+            uint2 term = shared.first.terms[warp][e];
+            acc.x = fmaf(__uint_as_float(term.y), shared.first.deltas[term.x][lane], acc.x);
+            acc.y = fmaf(__uint_as_float(term.y), shared.first.deltas[term.x][lane + WARP], acc.y);
         }
         if (row0 + IMAGES < b) __syncthreads();
     }
     return make_float2(end_of_chain(acc.x), end_of_chain(acc.y));
 }
 
-// Σ a·b over the images, by the definition.
-__device__ __forceinline__ float product(const float* __restrict__ a, unsigned a_step, const float* __restrict__ b,
-                                         unsigned b_step, unsigned images) {
+// The gradient of the weight from unit `unit` to output `output`: Σ hidden·dlogits over the images, by the definition.
+__device__ __forceinline__ float output_gradient(Tile& shared, const Matrix& hidden, const Matrix& dlogits, unsigned unit,
+                                                 unsigned output) {
+    unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, b = hidden.rows, output0 = output - warp;
     float acc = 0.0f;
-#pragma unroll 32
-    for (unsigned row = 0; row < images; ++row) {
-        float x = a[u64(row) * a_step], y = b[u64(row) * b_step];
-        if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);
+#pragma unroll 1
+    for (unsigned row0 = 0; row0 < b; row0 += IMAGES) {
+#pragma unroll
+        for (unsigned row = 0; row < IMAGES; row += UPDATE_THREADS / WARP)
+            shared.last.hidden[row + warp][lane] = hidden.at(row0 + row + warp, unit);
+#pragma unroll
+        for (unsigned e = threadIdx.x; e < IMAGES * OUTPUTS; e += UPDATE_THREADS)
+            shared.last.dlogits[e / OUTPUTS][e % OUTPUTS] = dlogits.at(row0 + e / OUTPUTS, output0 + e % OUTPUTS);
+        __syncthreads();
+#pragma unroll 8
+        for (unsigned row = 0; row < IMAGES; ++row) {
+            float x = shared.last.hidden[row][lane], y = shared.last.dlogits[row][warp];
+            if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);
+        }
+        if (row0 + IMAGES < b) __syncthreads();
     }
     return end_of_chain(acc);
 }
@@ -397,40 +489,57 @@ __device__ __forceinline__ bool ends_run(float mine, const float* __restrict__ l
 }
 
 // Gradients and updates of all weights. Along x of the grid: first a block for each 8 pixels of w1 (i,h), with y for each 64
-// units; then a thread for each element of w2 (h,o), b1 (h) and b2 (o); a block that says what the step saw; and one for each
-// image of the next step.
+// units; then one for each 32 units and 8 outputs of w2 (h,o); a thread for each of b1 (h) and b2 (o); a block that says what
+// the step saw; and one for each image of the next step.
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
-    fused_update(float* __restrict__ w1, float* __restrict__ m_w1, float* __restrict__ v_w1, float* __restrict__ b1,
-                 float* __restrict__ m_b1, float* __restrict__ v_b1, float* __restrict__ w2, float* __restrict__ m_w2,
-                 float* __restrict__ v_w2, float* __restrict__ b2, float* __restrict__ m_b2, float* __restrict__ v_b2,
-                 const unsigned char* __restrict__ now, const float* __restrict__ hidden, const float* __restrict__ dhidden,
-                 const float* __restrict__ dlogits, const float* __restrict__ losses, const unsigned* __restrict__ right,
-                 unsigned char* __restrict__ next, unsigned* __restrict__ next_labels, const unsigned char* __restrict__ pixels,
-                 const unsigned* __restrict__ labels, const unsigned* __restrict__ order, const Rule* __restrict__ rules,
-                 State* __restrict__ state, Outcome* __restrict__ outcomes, unsigned is_mean, unsigned batch, unsigned b, unsigned i, unsigned h,
-                 unsigned o) {
+    fused_update(float* __restrict__ w1, const unsigned char* __restrict__ now, const float* __restrict__ dhidden,
+                 const float* __restrict__ losses, State* __restrict__ state, unsigned b, unsigned i, unsigned h, unsigned o,
+                 float* __restrict__ m_w1, float* __restrict__ v_w1, const unsigned* __restrict__ right, unsigned is_mean,
+                 unsigned batch, float* __restrict__ w2, float* __restrict__ m_w2, float* __restrict__ v_w2,
+                 const float* __restrict__ hidden, const float* __restrict__ dlogits, float* __restrict__ b1,
+                 float* __restrict__ m_b1, float* __restrict__ v_b1, float* __restrict__ b2, float* __restrict__ m_b2,
+                 float* __restrict__ v_b2, unsigned char* __restrict__ next_pixels, uint2* __restrict__ terms,
+                 unsigned* __restrict__ counts, unsigned* __restrict__ next_labels,
+                 const unsigned char* __restrict__ pixels, const unsigned* __restrict__ labels,
+                 const unsigned* __restrict__ order, const Rule* __restrict__ rules, Outcome* __restrict__ outcomes) {
     __shared__ Tile shared;
-    unsigned tiles = (i + PIXELS - 1) / PIXELS, others = (h * o + h + o + UPDATE_THREADS - 1) / UPDATE_THREADS;
-    if (blockIdx.x < tiles) {
-        unsigned unit0 = blockIdx.y * TILE, unit = unit0 + threadIdx.x % WARP, pixel = blockIdx.x * PIXELS + threadIdx.x / WARP;
-        bool has[2] = {pixel < i && unit < h, pixel < i && unit + WARP < h};
-        u64 e = u64(pixel) * h + unit;
-        float w[2] = {has[0] ? w1[e] : 0.0f, has[1] ? w1[e + WARP] : 0.0f};
-        float loss = threadIdx.x < b ? losses[threadIdx.x] : 0.0f;
-        Rule rule;
-        float2 g = pixel_gradients(shared, rule, state, now, {dhidden, b, h}, pixel, unit0, i);
-        if (ends_run(loss, losses, right, is_mean, b) || state->stopped) return;
-        if (has[0]) w1[e] = changed(rule, w[0], m_w1[e], v_w1[e], g.x);
-        if (has[1]) w1[e + WARP] = changed(rule, w[1], m_w1[e + WARP], v_w1[e + WARP], g.y);
+    unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, block = blockIdx.x;
+    unsigned pixel_blocks = (i + PIXELS - 1) / PIXELS, groups = (o + OUTPUTS - 1) / OUTPUTS;
+    unsigned output_blocks = (h + WARP - 1) / WARP * groups, bias_blocks = (h + o + UPDATE_THREADS - 1) / UPDATE_THREADS;
+    // One or two weights of this thread, a warp apart.
+    float *w = w1, *m = m_w1, *v = v_w1, were[2] = {0.0f, 0.0f};
+    float2 g = make_float2(0.0f, 0.0f);
+    u64 e = 0;
+    unsigned count = 0;
+    float loss = threadIdx.x < b ? losses[threadIdx.x] : 0.0f;
+    Rule rule;
+    bool has_stopped = false;
+    if (block < pixel_blocks) {
+        unsigned unit0 = blockIdx.y * TILE, unit = unit0 + lane, pixel = block * PIXELS + warp;
+        e = u64(pixel) * h + unit;
+        if (pixel < i && unit < h) count = unit + WARP < h ? 2 : 1;
+        if (count > 0) were[0] = w[e];
+        if (count > 1) were[1] = w[e + WARP];
+        g = pixel_gradients(shared, rule, has_stopped, state, now, {dhidden, b, h}, pixel, unit0, i);
+    } else if (blockIdx.y > 0) {
         return;
-    }
-    if (blockIdx.y > 0) return;
-    if (blockIdx.x > tiles + others) {
-        unsigned row = blockIdx.x - tiles - others - 1;
-        gather(next, next_labels, pixels, labels, order, (state->step_of_update + 1) * batch + row, state->images, row, i);
-        return;
-    }
-    if (blockIdx.x == tiles + others) {
+    } else if ((block -= pixel_blocks) < output_blocks) {
+        unsigned unit = block / groups * WARP + lane, output = block % groups * OUTPUTS + warp;
+        w = w2, m = m_w2, v = v_w2, e = unit * o + output;
+        count = unit < h && output < o;
+        if (count > 0) were[0] = w[e];
+        g.x = output_gradient(shared, {hidden, b, h}, {dlogits, b, o}, unit, output);
+        rule = state->rule, has_stopped = state->stopped;
+    } else if ((block -= output_blocks) < bias_blocks) {
+        e = block * UPDATE_THREADS + threadIdx.x;
+        count = e < h + o;
+        bool is_first = e < h;
+        w = is_first ? b1 : b2, m = is_first ? m_b1 : m_b2, v = is_first ? v_b1 : v_b2;
+        if (!is_first) e -= h;
+        if (count > 0) were[0] = w[e];
+        if (count > 0) g.x = is_first ? sum(dhidden + e, h, b) : sum(dlogits + e, o, b);
+        rule = state->rule, has_stopped = state->stopped;
+    } else if (block == bias_blocks) {
         if (threadIdx.x >= WARP) return;
         Outcome outcome = batch_outcome(losses, right, is_mean, b);
         if (threadIdx.x > 0) return;
@@ -440,26 +549,14 @@ extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
         state->step = step + 1;
         if ((step + 1) * batch < state->images) state->next_rule = rules[step + 1];
         return;
+    } else {
+        unsigned row = block - bias_blocks - 1;
+        unsigned place = (state->step_of_update + 1) * batch + row;
+        gather(shared, next_pixels, terms, counts, next_labels, pixels, labels, order, place, state->images, row, i);
+        return;
     }
-    unsigned e = (blockIdx.x - tiles) * UPDATE_THREADS + threadIdx.x;
-    float g = 0.0f;
-    if (e < h * o) {
-        g = product(hidden + e / o, h, dlogits + e % o, o, b);
-    } else if (e - h * o < h) {
-        g = sum(dhidden + (e - h * o), h, b);
-    } else if (e - h * o - h < o) {
-        g = sum(dlogits + (e - h * o - h), o, b);
-    }
-    Rule rule = state->rule;
-    float loss = threadIdx.x < b ? losses[threadIdx.x] : 0.0f;
-    if (ends_run(loss, losses, right, is_mean, b) || state->stopped) return;
-    if (e < h * o) {
-        w2[e] = changed(rule, w2[e], m_w2[e], v_w2[e], g);
-    } else if (e - h * o < h) {
-        e -= h * o;
-        b1[e] = changed(rule, b1[e], m_b1[e], v_b1[e], g);
-    } else if (e - h * o - h < o) {
-        e -= h * o + h;
-        b2[e] = changed(rule, b2[e], m_b2[e], v_b2[e], g);
-    }
+    if (ends_run(loss, losses, right, is_mean, b) || has_stopped) return;
+#pragma unroll 1
+    for (unsigned n = 0; n < count; ++n, e += WARP)
+        w[e] = changed(rule, n == 0 ? were[0] : were[1], m[e], v[e], n == 0 ? g.x : g.y);
 }
