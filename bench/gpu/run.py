@@ -39,13 +39,12 @@ def main():
     for name in args.only:
         begun = time.monotonic()
         is_late = begun - start > 60 * args.minutes
-        found = [jobs.skipped(name, f"{args.minutes:g} minutes were over")] if is_late else list(jobs.JOBS[name](bundle))
-        for row in found:
+        for row in [jobs.skipped(name, f"{args.minutes:g} minutes were over")] if is_late else jobs.JOBS[name](bundle):
             rows.append({"job": name} | row | machine.stamp(about))
             print(report.line(rows[-1]), flush=True)
+            # After each row, so that who stops it halfway keeps the half.
+            paths = report.write(args.out, about, rows)
         print(f"  ({name} took {time.monotonic() - begun:.0f} s)", flush=True)
-        # After each job, so that who stops it halfway keeps the half.
-        paths = report.write(args.out, about, rows)
     for path in paths:
         print(f"wrote {path}")
     failed = [row for row in rows if row["status"] == "failed"]
