@@ -1,8 +1,7 @@
 //! Launching a kernel: its shape, and arguments checked against its parameters.
 
 use crate::buffer::Buffer;
-use crate::driver::{Element, Function, Result, Stream, check};
-use cudarc::driver::sys;
+use crate::driver::{Element, Function, Result, Stream, api, check};
 use std::ffi::c_void;
 
 /// Kernels as the driver takes them: the PTX of a file, and the oldest chip that it is for.
@@ -138,7 +137,7 @@ impl<'a> Launch<'a> {
         // and the driver copies them; the rest is promised by the caller.
         let code = unsafe {
             let (function, shared, none) = (self.function.handle, 0, std::ptr::null_mut());
-            sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
+            api::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
         };
         check("cuLaunchKernel", code)
     }

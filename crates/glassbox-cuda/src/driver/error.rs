@@ -1,6 +1,6 @@
 //! What can go wrong between here and the device.
 
-use cudarc::driver::sys::{self, CUresult};
+use super::api;
 use std::ffi::CStr;
 
 /// The result of everything here that can fail.
@@ -133,44 +133,55 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Errors after which the driver refuses everything else in this process.
-const LOST: [CUresult; 13] = [
-    CUresult::CUDA_ERROR_ILLEGAL_ADDRESS,
-    CUresult::CUDA_ERROR_LAUNCH_FAILED,
-    CUresult::CUDA_ERROR_LAUNCH_TIMEOUT,
-    CUresult::CUDA_ERROR_ECC_UNCORRECTABLE,
-    CUresult::CUDA_ERROR_HARDWARE_STACK_ERROR,
-    CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION,
-    CUresult::CUDA_ERROR_MISALIGNED_ADDRESS,
-    CUresult::CUDA_ERROR_ASSERT,
-    CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE,
-    CUresult::CUDA_ERROR_INVALID_PC,
-    CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED,
-    CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE,
-    CUresult::CUDA_ERROR_EXTERNAL_DEVICE,
-];
+/// The driver's errors that are told apart here.
+pub(crate) mod code {
+    pub const SUCCESS: u32 = 0;
+    pub const OUT_OF_MEMORY: u32 = 2;
+    pub const STUB_LIBRARY: u32 = 34;
+    pub const NO_DEVICE: u32 = 100;
+    pub const NO_BINARY_FOR_GPU: u32 = 209;
+
+    /// Errors after which the driver refuses everything else in this process.
+    pub const LOST: &[u32] = &[
+        214, // ECC_UNCORRECTABLE
+        220, // NVLINK_UNCORRECTABLE
+        226, // CONTAINED
+        700, // ILLEGAL_ADDRESS
+        702, // LAUNCH_TIMEOUT
+        709, // CONTEXT_IS_DESTROYED
+        710, // ASSERT
+        714, // HARDWARE_STACK_ERROR
+        715, // ILLEGAL_INSTRUCTION
+        716, // MISALIGNED_ADDRESS
+        717, // INVALID_ADDRESS_SPACE
+        718, // INVALID_PC
+        719, // LAUNCH_FAILED
+        721, // TENSOR_MEMORY_LEAK
+        911, // EXTERNAL_DEVICE
+    ];
+}
 
 /// The result of a call of the driver as ours.
-pub(crate) fn check(call: &'static str, code: CUresult) -> Result<()> {
-    if code == CUresult::CUDA_SUCCESS {
+pub(crate) fn check(call: &'static str, code: u32) -> Result<()> {
+    if code == code::SUCCESS {
         return Ok(());
     }
     let (name, text) = describe(code);
-    Err(if LOST.contains(&code) {
+    Err(if code::LOST.contains(&code) {
         Error::DeviceLost { call, name, text }
     } else {
-        Error::Driver { call, code: code as u32, name, text }
+        Error::Driver { call, code, name, text }
     })
 }
 
 /// The driver's name of an error and what it says of it.
-fn describe(code: CUresult) -> (String, String) {
+fn describe(code: u32) -> (String, String) {
     let mut texts = [std::ptr::null(); 2];
     // SAFETY: the driver is loaded, since it gave the code, and gives texts that live forever or
     // leaves the pointers alone.
     unsafe {
-        sys::cuGetErrorName(code, &mut texts[0]);
-        sys::cuGetErrorString(code, &mut texts[1]);
+        api::cuGetErrorName(code, &mut texts[0]);
+        api::cuGetErrorString(code, &mut texts[1]);
         let text = |p: *const std::ffi::c_char| match p.is_null() {
             true => "unknown".to_string(),
             false => CStr::from_ptr(p).to_string_lossy().into_owned(),

@@ -1,9 +1,10 @@
 //! Work that was recorded once, and is queued as a whole.
 
+use super::api;
 use super::context::Context;
 use super::error::{Result, check};
 use super::stream::Stream;
-use cudarc::driver::sys::{self, CUgraph, CUgraphExec};
+use cudarc::driver::sys::{CUgraph, CUgraphExec};
 use std::sync::Arc;
 
 /// Recorded work. To queue it costs the host one call, however many kernels it has.
@@ -25,8 +26,8 @@ impl Graph {
         let mut executable = std::ptr::null_mut();
         // SAFETY: the graph exists and is not needed afterwards; the driver writes a handle.
         let code = unsafe {
-            let code = sys::cuGraphInstantiateWithFlags(&mut executable, graph, 0);
-            check("cuGraphDestroy", sys::cuGraphDestroy(graph)).and(Ok(code))
+            let code = api::cuGraphInstantiateWithFlags(&mut executable, graph, 0);
+            check("cuGraphDestroy", api::cuGraphDestroy(graph)).and(Ok(code))
         }?;
         check("cuGraphInstantiate", code)?;
         Ok(Graph { executable, context })
@@ -39,7 +40,7 @@ impl Graph {
     pub unsafe fn launch(&self, stream: &Stream) -> Result<()> {
         stream.bound()?;
         // SAFETY: both exist, and promised by the caller.
-        check("cuGraphLaunch", unsafe { sys::cuGraphLaunch(self.executable, stream.handle()) })
+        check("cuGraphLaunch", unsafe { api::cuGraphLaunch(self.executable, stream.handle()) })
     }
 }
 
@@ -47,7 +48,7 @@ impl Drop for Graph {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: it exists, and no one has it any more.
-            let _ = unsafe { sys::cuGraphExecDestroy(self.executable) };
+            let _ = unsafe { api::cuGraphExecDestroy(self.executable) };
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Memory of the device: blocks, and copies to and from them.
 
 use super::Element;
+use super::api;
 use super::context::Context;
-use super::error::{Error, Result, check};
+use super::error::{Error, Result, check, code};
 use super::stream::Stream;
-use cudarc::driver::sys::{self, CUdeviceptr, CUresult};
+use cudarc::driver::sys::CUdeviceptr;
 use std::sync::Arc;
 
 /// Memory of the device, as the driver gives it.
@@ -20,8 +21,8 @@ impl Block {
         context.bind()?;
         let mut address = 0;
         // SAFETY: a context is current; the driver writes an address.
-        let code = unsafe { sys::cuMemAlloc_v2(&mut address, bytes.max(1)) };
-        if code == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+        let code = unsafe { api::cuMemAlloc_v2(&mut address, bytes.max(1)) };
+        if code == code::OUT_OF_MEMORY {
             let (free, total) = context.memory()?;
             return Err(Error::OutOfMemory { wanted: bytes, free, total });
         }
@@ -44,7 +45,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: the block exists. The driver waits for work that uses it.
-            let _ = unsafe { sys::cuMemFree_v2(self.address) };
+            let _ = unsafe { api::cuMemFree_v2(self.address) };
         }
     }
 }
@@ -58,7 +59,7 @@ pub(crate) unsafe fn copy_in<T: Element>(stream: &Stream, to: u64, from: &[T]) -
     // SAFETY: promised by the caller.
     let code = unsafe {
         let bytes = size_of_val(from);
-        sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), bytes, stream.handle())
+        api::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), bytes, stream.handle())
     };
     check("cuMemcpyHtoDAsync", code)
 }
@@ -72,7 +73,7 @@ pub(crate) unsafe fn copy_out<T: Element>(stream: &Stream, to: &mut [T], from: u
     // SAFETY: promised by the caller.
     let code = unsafe {
         let bytes = size_of_val(to);
-        sys::cuMemcpyDtoHAsync_v2(to.as_mut_ptr().cast(), from, bytes, stream.handle())
+        api::cuMemcpyDtoHAsync_v2(to.as_mut_ptr().cast(), from, bytes, stream.handle())
     };
     check("cuMemcpyDtoHAsync", code)
 }
@@ -84,7 +85,7 @@ pub(crate) unsafe fn copy_out<T: Element>(stream: &Stream, to: &mut [T], from: u
 pub(crate) unsafe fn copy(stream: &Stream, to: u64, from: u64, bytes: usize) -> Result<()> {
     stream.bound()?;
     // SAFETY: promised by the caller.
-    let code = unsafe { sys::cuMemcpyDtoDAsync_v2(to, from, bytes, stream.handle()) };
+    let code = unsafe { api::cuMemcpyDtoDAsync_v2(to, from, bytes, stream.handle()) };
     check("cuMemcpyDtoDAsync", code)
 }
 
@@ -95,5 +96,5 @@ pub(crate) unsafe fn copy(stream: &Stream, to: u64, from: u64, bytes: usize) -> 
 pub(crate) unsafe fn set(stream: &Stream, to: u64, value: u8, bytes: usize) -> Result<()> {
     stream.bound()?;
     // SAFETY: promised by the caller.
-    check("cuMemsetD8Async", unsafe { sys::cuMemsetD8Async(to, value, bytes, stream.handle()) })
+    check("cuMemsetD8Async", unsafe { api::cuMemsetD8Async(to, value, bytes, stream.handle()) })
 }

@@ -1,8 +1,9 @@
 //! Kernels: text that the driver translates for its device.
 
+use super::api;
 use super::context::Context;
-use super::error::{Error, Result, check};
-use cudarc::driver::sys::{self, CUfunction, CUmodule, CUresult};
+use super::error::{Error, Result, check, code};
+use cudarc::driver::sys::{CUfunction, CUmodule};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +35,8 @@ impl Module {
         let text = CString::new(ptx).unwrap_or_default();
         let mut module = std::ptr::null_mut();
         // SAFETY: a context is current; the text ends with 0; the driver writes a handle.
-        let code = unsafe { sys::cuModuleLoadData(&mut module, text.as_ptr().cast()) };
-        if code == CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU {
+        let code = unsafe { api::cuModuleLoadData(&mut module, text.as_ptr().cast()) };
+        if code == code::NO_BINARY_FOR_GPU {
             let (name, capability) = (context.name().to_string(), context.capability());
             return Err(Error::NoKernel { name, capability });
         }
@@ -57,7 +58,7 @@ impl Module {
         self.context.bind()?;
         let (text, mut handle) = (CString::new(name).unwrap_or_default(), std::ptr::null_mut());
         // SAFETY: the module exists; the text ends with 0; the driver writes a handle.
-        let code = unsafe { sys::cuModuleGetFunction(&mut handle, self.module, text.as_ptr()) };
+        let code = unsafe { api::cuModuleGetFunction(&mut handle, self.module, text.as_ptr()) };
         check("cuModuleGetFunction", code)?;
         // A kernel's parameters are asked for once in the life of a process.
         let function = Function { handle, parameters: parameters.leak() };
@@ -70,7 +71,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: the module exists, and no one has it any more.
-            let _ = unsafe { sys::cuModuleUnload(self.module) };
+            let _ = unsafe { api::cuModuleUnload(self.module) };
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A queue of work for the device, carried out in order.
 
+use super::api;
 use super::context::Context;
 use super::error::{Result, check};
 use super::graph::Graph;
-use cudarc::driver::sys::{self, CUstream, CUstream_flags, CUstreamCaptureMode};
+use cudarc::driver::sys::{CUstream, CUstream_flags, CUstreamCaptureMode};
 use std::sync::Arc;
 
 /// A queue of work. What is queued is done in order, some time later, unless someone waits for it.
@@ -24,7 +25,7 @@ impl Stream {
         let mut stream = std::ptr::null_mut();
         let flags = CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
         // SAFETY: a context is current; the driver writes a handle.
-        check("cuStreamCreate", unsafe { sys::cuStreamCreate(&mut stream, flags) })?;
+        check("cuStreamCreate", unsafe { api::cuStreamCreate(&mut stream, flags) })?;
         Ok(Stream { stream, context })
     }
 
@@ -43,7 +44,7 @@ impl Stream {
     pub fn synchronize(&self) -> Result<()> {
         self.bound()?;
         // SAFETY: the stream exists.
-        check("cuStreamSynchronize", unsafe { sys::cuStreamSynchronize(self.stream) })
+        check("cuStreamSynchronize", unsafe { api::cuStreamSynchronize(self.stream) })
     }
 
     /// Records what `queue` queues instead of doing it, as a graph that can be launched many times
@@ -52,12 +53,12 @@ impl Stream {
         self.bound()?;
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: the stream exists.
-        let code = unsafe { sys::cuStreamBeginCapture_v2(self.stream, mode) };
+        let code = unsafe { api::cuStreamBeginCapture_v2(self.stream, mode) };
         check("cuStreamBeginCapture", code)?;
         let queued = queue();
         let mut graph = std::ptr::null_mut();
         // SAFETY: the stream is being captured; the driver writes a handle, or null if it is not valid.
-        let code = unsafe { sys::cuStreamEndCapture(self.stream, &mut graph) };
+        let code = unsafe { api::cuStreamEndCapture(self.stream, &mut graph) };
         queued?;
         check("cuStreamEndCapture", code)?;
         Graph::new(graph, self.context.clone())
@@ -68,7 +69,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: the stream exists, and no one has it any more.
-            let _ = unsafe { sys::cuStreamDestroy_v2(self.stream) };
+            let _ = unsafe { api::cuStreamDestroy_v2(self.stream) };
         }
     }
 }
