@@ -44,6 +44,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("bench/rust/ours/products.rs", "a peer, gemm, which takes pointers"),
     ("crates/glassbox-cuda/examples/vector_add.rs", "the first launch of the course"),
     ("crates/glassbox-cuda/tests/blocks.rs", "launches with blocks of other shapes"),
+    ("crates/glassbox-cuda/tests/common/mod.rs", "launches of graphs"),
     ("crates/glassbox-cuda/tests/ladder.rs", "a launch with blocks of another shape"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),

@@ -5,7 +5,7 @@
 
 use cudarc::driver::sys::{
     self, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUgraph,
-    CUgraphExec, CUmodule, CUstream, CUstreamCaptureMode,
+    CUgraphExec, CUjit_option, CUmodule, CUstream, CUstreamCaptureMode,
 };
 use std::ffi::{c_char, c_void};
 use std::sync::OnceLock;
@@ -79,7 +79,10 @@ functions! {
     fn cuMemcpyHtoDAsync_v2(to: CUdeviceptr, from: *const c_void, bytes: usize, stream: CUstream);
     fn cuMemsetD8Async(to: CUdeviceptr, value: u8, count: usize, stream: CUstream);
     fn cuModuleGetFunction(function: *mut CUfunction, module: CUmodule, name: *const c_char);
-    fn cuModuleLoadData(module: *mut CUmodule, image: *const c_void);
+    fn cuModuleLoadDataEx(
+        module: *mut CUmodule, image: *const c_void, count: u32, options: *mut CUjit_option,
+        values: *mut *mut c_void
+    );
     fn cuModuleUnload(module: CUmodule);
     fn cuStreamBeginCapture_v2(stream: CUstream, mode: CUstreamCaptureMode);
     fn cuStreamCreate(stream: *mut CUstream, flags: u32);

@@ -20,14 +20,16 @@ unsafe impl Send for Event {}
 impl Event {
     /// Marks the place in the stream behind all that is queued.
     pub fn record(stream: &Stream) -> Result<Event> {
-        let context = stream.bound()?.clone();
+        stream.bind()?;
         let mut event = std::ptr::null_mut();
         let flags = CUevent_flags::CU_EVENT_DEFAULT as u32;
         // SAFETY: a context is current; the driver writes a handle.
         check("cuEventCreate", unsafe { api::cuEventCreate(&mut event, flags) })?;
-        let event = Event { event, context };
+        let event = Event { event, context: stream.context().clone() };
         // SAFETY: both exist.
-        check("cuEventRecord", unsafe { api::cuEventRecord(event.event, stream.handle()) })?;
+        stream.queue_now("cuEventRecord", |stream| unsafe {
+            api::cuEventRecord(event.event, stream)
+        })?;
         Ok(event)
     }
 
