@@ -188,6 +188,27 @@ fn a_recording_that_panics_leaves_the_engine_as_it_was() {
 }
 
 #[test]
+fn nothing_is_left_of_recordings() {
+    with(&[], "recordings_of_every_kind");
+}
+
+#[test]
+#[ignore = "the driver tells what is left when the context goes, at the end of all engines"]
+fn recordings_of_every_kind() {
+    let engine = open();
+    let mut x = engine.upload(&[1f32]).unwrap();
+    let good = engine.capture(|| ops::scale(&engine, &mut x, 2.0)).unwrap();
+    let mut calls = 0;
+    let failed = engine.capture(|| {
+        calls += 1;
+        ops::scale(&engine, &mut x, 2.0)?;
+        if calls == 2 { Err(Error::NoDriver) } else { Ok(()) }
+    });
+    assert!(failed.is_err());
+    carry_out(&good, &engine).unwrap();
+}
+
+#[test]
 fn what_the_driver_does_not_end_is_no_graph() {
     with(&[("GLASSBOX_SIM_FAIL", "cuStreamEndCapture:901:1")], "a_capture_that_is_invalid");
     with(&[("GLASSBOX_SIM_FAIL", "cuGraphInstantiateWithFlags:1:1")], "a_capture_that_is_invalid");
