@@ -1,12 +1,11 @@
 //! A device to compute on: its context, a stream, a pool of memory, and the kernels loaded so far.
 
 use crate::buffer::Buffer;
-use crate::driver::{Context, Element, Event, Graph, Module, Result, Stream};
+use crate::driver::{Context, Element, Event, Graph, Modules, Result, Stream};
+use crate::ladder::VECTOR_ADD;
 use crate::launch::{Image, Launch};
-use crate::pool::Pool;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::pool::{Pool, Pools};
+use std::sync::Arc;
 
 /// The oldest chip that the kernels are written for, as 10 · major + minor of its compute capability.
 pub(crate) const OLDEST: u32 = 75;
@@ -14,38 +13,50 @@ pub(crate) const OLDEST: u32 = 75;
 /// What an engine and its buffers share.
 pub(crate) struct Shared {
     pub stream: Arc<Stream>,
-    pub pool: Pool,
-    pub context: Arc<Context>,
+    pub pool: Arc<Pool>,
+    modules: Arc<Modules>,
+}
+
+/// What is queued uses kernels and memory that may be gone next.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // If waiting fails, the device is lost and nothing runs any more.
+        let _ = self.stream.finish();
+    }
 }
 
 /// One GPU. Everything is queued in one stream and done in order; reading a buffer waits for it.
 pub struct Engine {
-    modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
+    /// All pools of its context.
+    pools: Arc<Pools>,
     shared: Arc<Shared>,
     /// Whether products have the bits of the definition.
     is_exact: bool,
-    /// Whether kernels are loaded and not queued.
-    is_rehearsal: AtomicBool,
 }
 
 impl Engine {
     /// The device of that number, counted from 0.
     ///
     /// # Errors
-    /// If there is no driver, it is too old, there is no such device, or no kernel was written for it.
+    /// If there is no driver, it is too old or does not take kernels, there is no such device, or no kernel was written
+    /// for it.
     pub fn open(ordinal: usize) -> Result<Engine> {
         let context = Arc::new(Context::open(ordinal)?);
         if context.capability() < OLDEST {
             let (name, capability) = (context.name().to_string(), context.capability());
             return Err(crate::Error::NoKernel { name, capability });
         }
-        Engine::with(context, Arc::default(), true, false)
+        let modules = Arc::new(Modules::new(context.clone()));
+        let engine = Engine::with(modules, Pools::new(context), true, false)?;
+        // The smallest file: a driver that cannot translate kernels should say so now, not in the middle of a training.
+        engine.launch(&VECTOR_ADD, "vector_add")?;
+        Ok(engine)
     }
 
     /// The same without the pool: each buffer is memory of its own, as long as asked for, and goes back to the driver.
     /// That is slow, and lets tools that check memory see what happens to each buffer.
     pub fn without_pool(self) -> Result<Engine> {
-        Engine::with(self.shared.context.clone(), self.modules, self.is_exact, true)
+        Engine::with(self.shared.modules.clone(), self.pools, self.is_exact, true)
     }
 
     /// The same, but large products may take tensor cores where they are faster. Results are as accurate as `f32` is,
@@ -62,29 +73,25 @@ impl Engine {
     /// Another engine on the same device, with a stream and a pool of its own: what one queues does not wait for the
     /// other, and one can be recorded while the other works. The kernels loaded are the same.
     pub fn beside(&self) -> Result<Engine> {
-        Engine::with(
-            self.shared.context.clone(),
-            self.modules.clone(),
-            self.is_exact,
-            self.shared.pool.is_exact,
-        )
+        let Shared { pool, modules, .. } = &*self.shared;
+        Engine::with(modules.clone(), self.pools.clone(), self.is_exact, pool.is_exact)
     }
 
     fn with(
-        context: Arc<Context>,
-        modules: Arc<Mutex<HashMap<&'static str, Arc<Module>>>>,
+        modules: Arc<Modules>,
+        pools: Arc<Pools>,
         is_exact: bool,
         has_exact_memory: bool,
     ) -> Result<Engine> {
-        let stream = Arc::new(Stream::new(context.clone())?);
-        let pool = Pool::new(context.clone(), stream.clone(), has_exact_memory);
-        let shared = Arc::new(Shared { stream, pool, context });
-        Ok(Engine { modules, shared, is_exact, is_rehearsal: AtomicBool::new(false) })
+        let stream = Arc::new(Stream::new(modules.context().clone())?);
+        let pool = pools.add(stream.clone(), has_exact_memory);
+        let shared = Arc::new(Shared { stream, pool, modules });
+        Ok(Engine { pools, shared, is_exact })
     }
 
     /// The device.
     pub fn context(&self) -> &Arc<Context> {
-        &self.shared.context
+        self.shared.modules.context()
     }
 
     /// The stream in which everything is queued.
@@ -121,33 +128,23 @@ impl Engine {
         Event::record(&self.shared.stream)
     }
 
-    /// Records what `queue` queues instead of doing it. Buffers that it makes would be gone when the graph runs, and no
-    /// one else may use the engine meanwhile: see [`beside`](Engine::beside).
+    /// Records what `queue` queues instead of doing it: kernels, and copies and fills within the device. It is refused to
+    /// wait, to make a buffer, and to copy from or to the host. Other threads that use the engine wait until this is over,
+    /// so `queue` must not wait for them: see [`beside`](Engine::beside).
     ///
     /// `queue` is called twice: a kernel cannot be loaded while a stream is recorded, so the first time kernels are
     /// loaded and nothing is queued.
-    pub fn capture(&self, mut queue: impl FnMut() -> Result<()>) -> Result<Graph> {
-        self.is_rehearsal.store(true, Ordering::Relaxed);
-        let rehearsed = queue();
-        self.is_rehearsal.store(false, Ordering::Relaxed);
-        rehearsed?;
-        self.shared.stream.capture(queue)
+    ///
+    /// # Errors
+    /// If `queue` fails, or something in it was refused. Then nothing is recorded, as when it panics, and the engine is as
+    /// it was.
+    pub fn capture(&self, queue: impl FnMut() -> Result<()>) -> Result<Graph> {
+        Graph::record(&self.shared.stream, &self.shared.modules, queue)
     }
 
     /// A launch of a kernel, to be given its arguments.
     pub fn launch(&self, image: &'static Image, kernel: &'static str) -> Result<Launch<'_>> {
-        let function = self.module(image)?.function(kernel)?;
-        let is_rehearsal = self.is_rehearsal.load(Ordering::Relaxed);
-        Ok(Launch::new(&self.shared.stream, kernel, function, is_rehearsal))
-    }
-
-    fn module(&self, image: &'static Image) -> Result<Arc<Module>> {
-        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = modules.get(image.name) {
-            return Ok(module.clone());
-        }
-        let module = Arc::new(Module::load(&self.shared.context, image.ptx)?);
-        modules.insert(image.name, module.clone());
-        Ok(module)
+        let function = self.shared.modules.function(image.name, image.ptx, kernel)?;
+        Ok(Launch::new(&self.shared.stream, kernel, function))
     }
 }

@@ -1,8 +1,7 @@
 //! Launching a kernel: its shape, and arguments checked against its parameters.
 
 use crate::buffer::Buffer;
-use crate::driver::{Element, Function, Result, Stream, check};
-use cudarc::driver::sys;
+use crate::driver::{Element, Function, Result, Stream, api};
 use std::ffi::c_void;
 
 /// Kernels as the driver takes them: the PTX of a file, and the oldest chip that it is for.
@@ -57,8 +56,6 @@ pub const MOST_THREADS: u32 = 1024;
 /// A kernel about to be launched.
 pub struct Launch<'a> {
     stream: &'a Stream,
-    /// Whether it is only to be loaded, not queued.
-    is_rehearsal: bool,
     /// Whether there is nothing to do, so that it is not queued.
     is_empty: bool,
     kernel: &'static str,
@@ -69,15 +66,10 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    pub(crate) fn new(
-        stream: &'a Stream,
-        kernel: &'static str,
-        function: Function,
-        is_rehearsal: bool,
-    ) -> Launch<'a> {
+    pub(crate) fn new(stream: &'a Stream, kernel: &'static str, function: Function) -> Launch<'a> {
         let arguments = Vec::with_capacity(function.parameters.len());
         let (grid, block) = ([1; 3], [1; 3]);
-        Launch { stream, is_rehearsal, is_empty: false, kernel, function, grid, block, arguments }
+        Launch { stream, is_empty: false, kernel, function, grid, block, arguments }
     }
 
     /// So many blocks.
@@ -127,19 +119,17 @@ impl<'a> Launch<'a> {
             "{}",
             self.kernel
         );
-        if self.is_rehearsal || self.is_empty {
+        if self.is_empty {
             return Ok(());
         }
-        self.stream.bound()?;
         let mut places: Vec<*mut c_void> =
             self.arguments.iter_mut().map(|bits| (bits as *mut u64).cast()).collect();
-        let (stream, places) = (self.stream.handle(), places.as_mut_ptr());
+        let (function, places) = (self.function.handle, places.as_mut_ptr());
         // SAFETY: the function exists, there are as many arguments of as many bytes as it has parameters,
         // and the driver copies them; the rest is promised by the caller.
-        let code = unsafe {
-            let (function, shared, none) = (self.function.handle, 0, std::ptr::null_mut());
-            sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
-        };
-        check("cuLaunchKernel", code)
+        self.stream.queue("cuLaunchKernel", |stream| unsafe {
+            let (shared, none) = (0, std::ptr::null_mut());
+            api::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
+        })
     }
 }

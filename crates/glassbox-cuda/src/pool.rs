@@ -1,8 +1,8 @@
 //! Device memory that is given out again: asking the driver stops everything that runs.
 
-use crate::driver::{Block, Context, Error, Result, Stream};
+use crate::driver::{Block, Context, Error, Result, Stream, refuse};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Sizes are rounded up to multiples of this, which every load of a kernel can rely on.
 const GRAIN: usize = 512;
@@ -12,32 +12,57 @@ const GRAIN: usize = 512;
 /// A block may be given out again while work that used it is still queued: all work of an engine is in one
 /// stream, so what uses it next comes later.
 pub(crate) struct Pool {
-    context: Arc<Context>,
     stream: Arc<Stream>,
     free: Mutex<HashMap<usize, Vec<Block>>>,
     /// Whether blocks are as long as asked for, and go back to the driver.
     pub(crate) is_exact: bool,
+    beside: Arc<Pools>,
+}
+
+/// The pools of a context. An engine takes from its own only, since work of others that used a block may be queued in
+/// their streams; but where memory runs out, all give back what they have.
+pub(crate) struct Pools {
+    context: Arc<Context>,
+    all: Mutex<Vec<Weak<Pool>>>,
+}
+
+impl Pools {
+    pub(crate) fn new(context: Arc<Context>) -> Arc<Pools> {
+        Arc::new(Pools { context, all: Mutex::default() })
+    }
+
+    /// A new pool, for an engine with this stream.
+    pub(crate) fn add(self: &Arc<Pools>, stream: Arc<Stream>, is_exact: bool) -> Arc<Pool> {
+        let pool = Pool { stream, free: Mutex::default(), is_exact, beside: self.clone() };
+        let pool = Arc::new(pool);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|pool| pool.strong_count() > 0);
+        all.push(Arc::downgrade(&pool));
+        pool
+    }
+
+    /// Gives all blocks that no one uses back to the driver.
+    fn empty(&self) -> Result<()> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().filter_map(Weak::upgrade).try_for_each(|pool| pool.empty())
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(context: Arc<Context>, stream: Arc<Stream>, is_exact: bool) -> Pool {
-        Pool { context, stream, free: Mutex::default(), is_exact }
-    }
-
     /// A block of at least so many bytes, whose contents are arbitrary.
     pub(crate) fn take(&self, bytes: usize) -> Result<Block> {
-        if self.is_exact {
-            return Block::new(&self.context, bytes);
-        }
-        let bytes = rounded(bytes);
-        if let Some(block) = self.blocks().get_mut(&bytes).and_then(Vec::pop) {
+        // It would be another's when the graph runs.
+        refuse("cuMemAlloc")?;
+        let bytes = if self.is_exact { bytes } else { rounded(bytes) };
+        let kept =
+            if self.is_exact { None } else { self.blocks().get_mut(&bytes).and_then(Vec::pop) };
+        if let Some(block) = kept {
             return Ok(block);
         }
-        match Block::new(&self.context, bytes) {
+        match Block::new(&self.beside.context, bytes) {
             Err(Error::OutOfMemory { .. }) => {
-                self.stream.synchronize()?;
-                self.blocks().clear();
-                Block::new(&self.context, bytes)
+                self.beside.empty()?;
+                Block::new(&self.beside.context, bytes)
             }
             taken => taken,
         }
@@ -45,15 +70,22 @@ impl Pool {
 
     /// Takes a block back.
     pub(crate) fn give(&self, block: Block) {
-        if self.is_exact {
-            // What is queued may still use it. If waiting fails, the device is lost and so is the memory.
-            let _ = self.stream.synchronize();
+        // What is queued may still use it. It stays here if it cannot be waited for, because this thread records.
+        if self.is_exact && self.stream.synchronize().is_ok() {
             return;
         }
         self.blocks().entry(block.bytes()).or_default().push(block);
     }
 
-    fn blocks(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<Block>>> {
+    fn empty(&self) -> Result<()> {
+        // Blocks that come back from now on may be in use by work that is not waited for.
+        let blocks = std::mem::take(&mut *self.blocks());
+        self.stream.synchronize()?;
+        drop(blocks);
+        Ok(())
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, HashMap<usize, Vec<Block>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -39,6 +39,8 @@ void say(const std::string& text) {
 }
 
 static void destroy_primary() {
+    size_t graphs = primary->graphs.all().size() + primary->graph_execs.all().size();
+    if (graphs != 0) say("the context is destroyed, and graphs were not: " + std::to_string(graphs));
     primary.reset();
     sim::memory::release_all();
     sim::release_stacks();
@@ -55,6 +57,8 @@ API cuInit(unsigned flags) {
         say(settings().mistake);
         return UNKNOWN;
     }
+    Result planned = planned_failure(__func__);
+    if (planned != SUCCESS) return planned;
     // A real driver says so here, and leaves itself uninitialised.
     if (settings().devices == 0) return NO_DEVICE;
     initialized = true;

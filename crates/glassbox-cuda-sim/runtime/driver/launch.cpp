@@ -91,7 +91,12 @@ API cuLaunchKernel(Handle function_handle, unsigned grid_x, unsigned grid_y, uns
         if (extra != nullptr || (given == nullptr && kernel->count > 0)) return INVALID_VALUE;
         auto arguments = std::make_shared<Arguments>(*kernel, given);
         Context* owner = &context;
+        std::weak_ptr<Module> module = function->module;
         auto run = [=] {
+            if (module.expired()) {
+                say(std::string("kernel ") + kernel->name + ": its module has been unloaded");
+                return ILLEGAL_ADDRESS;
+            }
             return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed()});
         };
         return enqueue(context, stream, {std::string("kernel ") + kernel->name, run, uses(*kernel, *arguments)});

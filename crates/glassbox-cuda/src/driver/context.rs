@@ -1,8 +1,9 @@
 //! A device, and what this process keeps on it.
 
+use super::api;
 use super::error::{Error, Result, check};
 use super::library;
-use cudarc::driver::sys::{self, CUcontext, CUdevice, CUdevice_attribute};
+use cudarc::driver::sys::{CUcontext, CUdevice, CUdevice_attribute};
 use std::ffi::CStr;
 
 /// The primary context of a device, which libraries in one process share.
@@ -28,8 +29,8 @@ impl Context {
         let (mut device, mut context) = (0, std::ptr::null_mut());
         // SAFETY: the driver is loaded; it writes a handle each.
         unsafe {
-            check("cuDeviceGet", sys::cuDeviceGet(&mut device, ordinal as i32))?;
-            check("cuDevicePrimaryCtxRetain", sys::cuDevicePrimaryCtxRetain(&mut context, device))?;
+            check("cuDeviceGet", api::cuDeviceGet(&mut device, ordinal as i32))?;
+            check("cuDevicePrimaryCtxRetain", api::cuDevicePrimaryCtxRetain(&mut context, device))?;
         }
         let mut context = Context { context, device, name: String::new(), capability: 0 };
         context.name = context.ask_name()?;
@@ -46,7 +47,7 @@ impl Context {
     /// Makes this the context of the calling thread. Every call of the driver needs one.
     pub(crate) fn bind(&self) -> Result<()> {
         // SAFETY: the context is retained.
-        check("cuCtxSetCurrent", unsafe { sys::cuCtxSetCurrent(self.context) })
+        check("cuCtxSetCurrent", unsafe { api::cuCtxSetCurrent(self.context) })
     }
 
     /// The name of the device.
@@ -64,14 +65,14 @@ impl Context {
         self.bind()?;
         let (mut free, mut total) = (0, 0);
         // SAFETY: a context is current; the driver writes two numbers.
-        check("cuMemGetInfo", unsafe { sys::cuMemGetInfo_v2(&mut free, &mut total) })?;
+        check("cuMemGetInfo", unsafe { api::cuMemGetInfo_v2(&mut free, &mut total) })?;
         Ok((free, total))
     }
 
     fn attribute(&self, attribute: CUdevice_attribute) -> Result<u32> {
         let mut value = 0;
         // SAFETY: the device exists; the driver writes one number.
-        let code = unsafe { sys::cuDeviceGetAttribute(&mut value, attribute, self.device) };
+        let code = unsafe { api::cuDeviceGetAttribute(&mut value, attribute, self.device) };
         check("cuDeviceGetAttribute", code)?;
         Ok(value.max(0) as u32)
     }
@@ -82,7 +83,7 @@ impl Context {
         // SAFETY: the device exists; the driver writes at most the given length and ends with 0.
         unsafe {
             let (start, length) = (text.as_mut_ptr(), text.len() as i32 - 1);
-            check("cuDeviceGetPCIBusId", sys::cuDeviceGetPCIBusId(start, length, self.device))?;
+            check("cuDeviceGetPCIBusId", api::cuDeviceGetPCIBusId(start, length, self.device))?;
             Ok(CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned())
         }
     }
@@ -91,7 +92,7 @@ impl Context {
         let mut name = [0; 256];
         // SAFETY: the device exists; the driver writes at most the given length and ends with 0.
         unsafe {
-            let code = sys::cuDeviceGetName(name.as_mut_ptr(), name.len() as i32 - 1, self.device);
+            let code = api::cuDeviceGetName(name.as_mut_ptr(), name.len() as i32 - 1, self.device);
             check("cuDeviceGetName", code)?;
             Ok(CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
         }
@@ -101,6 +102,6 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: it was retained once. What the driver says at the end interests no one any more.
-        let _ = unsafe { sys::cuDevicePrimaryCtxRelease_v2(self.device) };
+        let _ = unsafe { api::cuDevicePrimaryCtxRelease_v2(self.device) };
     }
 }

@@ -1,10 +1,11 @@
 //! Memory of the device: blocks, and copies to and from them.
 
 use super::Element;
+use super::api;
 use super::context::Context;
-use super::error::{Error, Result, check};
+use super::error::{Result, check};
 use super::stream::Stream;
-use cudarc::driver::sys::{self, CUdeviceptr, CUresult};
+use cudarc::driver::sys::CUdeviceptr;
 use std::sync::Arc;
 
 /// Memory of the device, as the driver gives it.
@@ -20,12 +21,8 @@ impl Block {
         context.bind()?;
         let mut address = 0;
         // SAFETY: a context is current; the driver writes an address.
-        let code = unsafe { sys::cuMemAlloc_v2(&mut address, bytes.max(1)) };
-        if code == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-            let (free, total) = context.memory()?;
-            return Err(Error::OutOfMemory { wanted: bytes, free, total });
-        }
-        check("cuMemAlloc", code)?;
+        let code = unsafe { api::cuMemAlloc_v2(&mut address, bytes.max(1)) };
+        check("cuMemAlloc", code).map_err(|error| error.wanting(bytes))?;
         Ok(Block { address, bytes, context: context.clone() })
     }
 
@@ -44,7 +41,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: the block exists. The driver waits for work that uses it.
-            let _ = unsafe { sys::cuMemFree_v2(self.address) };
+            let _ = unsafe { api::cuMemFree_v2(self.address) };
         }
     }
 }
@@ -54,13 +51,11 @@ impl Drop for Block {
 /// # Safety
 /// `to` has room, and `from` stays as it is until the copy is done.
 pub(crate) unsafe fn copy_in<T: Element>(stream: &Stream, to: u64, from: &[T]) -> Result<()> {
-    stream.bound()?;
+    let (place, bytes) = (from.as_ptr().cast(), size_of_val(from));
     // SAFETY: promised by the caller.
-    let code = unsafe {
-        let bytes = size_of_val(from);
-        sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), bytes, stream.handle())
-    };
-    check("cuMemcpyHtoDAsync", code)
+    stream.queue_now("cuMemcpyHtoDAsync", |stream| unsafe {
+        api::cuMemcpyHtoDAsync_v2(to, place, bytes, stream)
+    })
 }
 
 /// Queues copying from the device into `to`.
@@ -68,13 +63,11 @@ pub(crate) unsafe fn copy_in<T: Element>(stream: &Stream, to: u64, from: &[T]) -
 /// # Safety
 /// `from` has as much, and no one touches `to` until the copy is done.
 pub(crate) unsafe fn copy_out<T: Element>(stream: &Stream, to: &mut [T], from: u64) -> Result<()> {
-    stream.bound()?;
+    let (bytes, place) = (size_of_val(to), to.as_mut_ptr().cast());
     // SAFETY: promised by the caller.
-    let code = unsafe {
-        let bytes = size_of_val(to);
-        sys::cuMemcpyDtoHAsync_v2(to.as_mut_ptr().cast(), from, bytes, stream.handle())
-    };
-    check("cuMemcpyDtoHAsync", code)
+    stream.queue_now("cuMemcpyDtoHAsync", |stream| unsafe {
+        api::cuMemcpyDtoHAsync_v2(place, from, bytes, stream)
+    })
 }
 
 /// Queues copying within the device.
@@ -82,10 +75,10 @@ pub(crate) unsafe fn copy_out<T: Element>(stream: &Stream, to: &mut [T], from: u
 /// # Safety
 /// Both have so many bytes and do not overlap.
 pub(crate) unsafe fn copy(stream: &Stream, to: u64, from: u64, bytes: usize) -> Result<()> {
-    stream.bound()?;
     // SAFETY: promised by the caller.
-    let code = unsafe { sys::cuMemcpyDtoDAsync_v2(to, from, bytes, stream.handle()) };
-    check("cuMemcpyDtoDAsync", code)
+    stream.queue("cuMemcpyDtoDAsync", |stream| unsafe {
+        api::cuMemcpyDtoDAsync_v2(to, from, bytes, stream)
+    })
 }
 
 /// Queues setting every byte.
@@ -93,7 +86,8 @@ pub(crate) unsafe fn copy(stream: &Stream, to: u64, from: u64, bytes: usize) -> 
 /// # Safety
 /// There are as many.
 pub(crate) unsafe fn set(stream: &Stream, to: u64, value: u8, bytes: usize) -> Result<()> {
-    stream.bound()?;
     // SAFETY: promised by the caller.
-    check("cuMemsetD8Async", unsafe { sys::cuMemsetD8Async(to, value, bytes, stream.handle()) })
+    stream.queue("cuMemsetD8Async", |stream| unsafe {
+        api::cuMemsetD8Async(to, value, bytes, stream)
+    })
 }

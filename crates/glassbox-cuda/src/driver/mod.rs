@@ -3,6 +3,8 @@
 //! The driver is loaded when the first device is opened, so a program that links this crate runs
 //! anywhere. What the driver lacks is an [`Error`] before the first call is made.
 
+pub(crate) mod api;
+mod capture;
 mod context;
 mod error;
 mod event;
@@ -12,14 +14,15 @@ pub(crate) mod memory;
 mod module;
 mod stream;
 
+pub use api::SYMBOLS;
+pub(crate) use capture::refuse;
 pub use context::Context;
-pub(crate) use error::check;
 pub use error::{Error, Result};
 pub use event::Event;
 pub use graph::Graph;
-pub use library::{SYMBOLS, device_count, version};
+pub use library::{device_count, version};
 pub(crate) use memory::Block;
-pub(crate) use module::{Function, Module};
+pub(crate) use module::{Function, Modules};
 pub use stream::Stream;
 
 /// What may lie in device memory: plain numbers, for which every pattern of bits is a value.

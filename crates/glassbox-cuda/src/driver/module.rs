@@ -1,17 +1,26 @@
 //! Kernels: text that the driver translates for its device.
 
+use super::api;
 use super::context::Context;
-use super::error::{Error, Result, check};
-use cudarc::driver::sys::{self, CUfunction, CUmodule, CUresult};
+use super::error::{Result, check};
+use cudarc::driver::sys::{CUfunction, CUjit_option, CUmodule};
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::collections::hash_map::Entry;
+use std::ffi::{CString, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The files of kernels that were loaded in a context.
+pub(crate) struct Modules {
+    context: Arc<Context>,
+    loaded: Mutex<HashMap<&'static str, Module>>,
+}
+
 /// A loaded file of kernels.
-pub(crate) struct Module {
+struct Module {
     module: CUmodule,
+    file: &'static str,
     ptx: &'static str,
-    functions: Mutex<HashMap<&'static str, Function>>,
+    functions: HashMap<&'static str, Function>,
     context: Arc<Context>,
 }
 
@@ -24,32 +33,63 @@ pub(crate) struct Function {
 
 // SAFETY: the driver's functions may be called from any thread.
 unsafe impl Send for Module {}
-// SAFETY: as above.
-unsafe impl Sync for Module {}
+
+impl Modules {
+    pub(crate) fn new(context: Arc<Context>) -> Modules {
+        Modules { context, loaded: Mutex::default() }
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// A kernel of a file, which is loaded the first time. It exists as long as this.
+    ///
+    /// # Panics
+    /// If the file has none of that name.
+    pub(crate) fn function(
+        &self,
+        file: &'static str,
+        ptx: &'static str,
+        kernel: &'static str,
+    ) -> Result<Function> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = match loaded.entry(file) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Module::load(&self.context, file, ptx)?),
+        };
+        module.function(kernel)
+    }
+}
+
+/// Bytes for what the driver says against a text.
+const LOG_BYTES: usize = 8192;
 
 impl Module {
     /// Has the driver translate the text for its device.
-    pub(crate) fn load(context: &Arc<Context>, ptx: &'static str) -> Result<Module> {
+    fn load(context: &Arc<Context>, file: &'static str, ptx: &'static str) -> Result<Module> {
         context.bind()?;
         let text = CString::new(ptx).unwrap_or_default();
-        let mut module = std::ptr::null_mut();
-        // SAFETY: a context is current; the text ends with 0; the driver writes a handle.
-        let code = unsafe { sys::cuModuleLoadData(&mut module, text.as_ptr().cast()) };
-        if code == CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU {
-            let (name, capability) = (context.name().to_string(), context.capability());
-            return Err(Error::NoKernel { name, capability });
-        }
-        check("cuModuleLoadData", code)?;
-        Ok(Module { module, ptx, functions: Mutex::default(), context: context.clone() })
+        let (mut module, mut log) = (std::ptr::null_mut(), vec![0u8; LOG_BYTES]);
+        let mut options = [
+            CUjit_option::CU_JIT_ERROR_LOG_BUFFER,
+            CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
+        ];
+        // The size is given in the place of a pointer.
+        let mut values: [*mut c_void; 2] = [log.as_mut_ptr().cast(), LOG_BYTES as *mut c_void];
+        // SAFETY: a context is current; the text ends with 0; there are two options, and the log is as long as they say;
+        // the driver writes a handle and into the log.
+        let code = unsafe {
+            let (image, count) = (text.as_ptr().cast(), options.len() as u32);
+            let (options, values) = (options.as_mut_ptr(), values.as_mut_ptr());
+            api::cuModuleLoadDataEx(&mut module, image, count, options, values)
+        };
+        check("cuModuleLoadDataEx", code).map_err(|error| error.refusing(file, &log))?;
+        Ok(Module { module, file, ptx, functions: HashMap::new(), context: context.clone() })
     }
 
-    /// The kernel of that name.
-    ///
-    /// # Panics
-    /// If the text has none.
-    pub(crate) fn function(&self, name: &'static str) -> Result<Function> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = functions.get(name) {
+    fn function(&mut self, name: &'static str) -> Result<Function> {
+        if let Some(function) = self.functions.get(name) {
             return Ok(*function);
         }
         let parameters = parameters(self.ptx, name);
@@ -57,11 +97,12 @@ impl Module {
         self.context.bind()?;
         let (text, mut handle) = (CString::new(name).unwrap_or_default(), std::ptr::null_mut());
         // SAFETY: the module exists; the text ends with 0; the driver writes a handle.
-        let code = unsafe { sys::cuModuleGetFunction(&mut handle, self.module, text.as_ptr()) };
-        check("cuModuleGetFunction", code)?;
+        let code = unsafe { api::cuModuleGetFunction(&mut handle, self.module, text.as_ptr()) };
+        // A driver may put off translating a kernel until now.
+        check("cuModuleGetFunction", code).map_err(|error| error.refusing(self.file, &[]))?;
         // A kernel's parameters are asked for once in the life of a process.
         let function = Function { handle, parameters: parameters.leak() };
-        functions.insert(name, function);
+        self.functions.insert(name, function);
         Ok(function)
     }
 }
@@ -70,7 +111,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: the module exists, and no one has it any more.
-            let _ = unsafe { sys::cuModuleUnload(self.module) };
+            let _ = unsafe { api::cuModuleUnload(self.module) };
         }
     }
 }

@@ -1,15 +1,18 @@
 //! A queue of work for the device, carried out in order.
 
+use super::api;
+use super::capture::{self, Fate};
 use super::context::Context;
 use super::error::{Result, check};
-use super::graph::Graph;
-use cudarc::driver::sys::{self, CUstream, CUstream_flags, CUstreamCaptureMode};
-use std::sync::Arc;
+use cudarc::driver::sys::{CUstream, CUstream_flags};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 /// A queue of work. What is queued is done in order, some time later, unless someone waits for it.
 pub struct Stream {
     stream: CUstream,
     context: Arc<Context>,
+    /// Threads that queue share it, and one that records has it alone, or the others' work would be recorded too.
+    turn: RwLock<()>,
 }
 
 // SAFETY: the driver's functions may be called from any thread.
@@ -24,51 +27,75 @@ impl Stream {
         let mut stream = std::ptr::null_mut();
         let flags = CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
         // SAFETY: a context is current; the driver writes a handle.
-        check("cuStreamCreate", unsafe { sys::cuStreamCreate(&mut stream, flags) })?;
-        Ok(Stream { stream, context })
+        check("cuStreamCreate", unsafe { api::cuStreamCreate(&mut stream, flags) })?;
+        Ok(Stream { stream, context, turn: RwLock::default() })
     }
 
     /// The driver's handle.
-    pub(crate) fn handle(&self) -> CUstream {
+    pub(super) fn handle(&self) -> CUstream {
         self.stream
     }
 
-    /// Its context, current for the calling thread from now on.
-    pub(crate) fn bound(&self) -> Result<&Arc<Context>> {
-        self.context.bind()?;
-        Ok(&self.context)
+    /// Its context.
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Makes its context that of the calling thread.
+    pub(super) fn bind(&self) -> Result<()> {
+        self.context.bind()
+    }
+
+    /// The turn of a thread that records: others wait until it is dropped.
+    pub(super) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.turn.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the driver's function of this name with the stream, for it to queue something, and returns what it says. If
+    /// this thread records the stream, that is recorded, or left out in a rehearsal. If another thread does, this waits.
+    pub(crate) fn queue(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(CUstream) -> u32,
+    ) -> Result<()> {
+        let turn = || self.turn.read().unwrap_or_else(PoisonError::into_inner);
+        let _turn = match capture::fate(self.stream) {
+            Fate::Done => Some(turn()),
+            Fate::Recorded => None,
+            Fate::Rehearsed => return Ok(()),
+        };
+        self.bind()?;
+        check(name, call(self.stream))
+    }
+
+    /// The same with what cannot be recorded, and is refused while this thread records.
+    pub(crate) fn queue_now(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(CUstream) -> u32,
+    ) -> Result<()> {
+        capture::refuse(name)?;
+        self.queue(name, call)
     }
 
     /// Waits until everything queued is done. Returns what went wrong on the way.
     pub fn synchronize(&self) -> Result<()> {
-        self.bound()?;
-        // SAFETY: the stream exists.
-        check("cuStreamSynchronize", unsafe { sys::cuStreamSynchronize(self.stream) })
+        capture::refuse("cuStreamSynchronize")?;
+        self.finish()
     }
 
-    /// Records what `queue` queues instead of doing it, as a graph that can be launched many times
-    /// with the arguments it has now.
-    pub fn capture(&self, queue: impl FnOnce() -> Result<()>) -> Result<Graph> {
-        self.bound()?;
-        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+    /// The same while this thread records another stream, which the driver allows.
+    pub(crate) fn finish(&self) -> Result<()> {
         // SAFETY: the stream exists.
-        let code = unsafe { sys::cuStreamBeginCapture_v2(self.stream, mode) };
-        check("cuStreamBeginCapture", code)?;
-        let queued = queue();
-        let mut graph = std::ptr::null_mut();
-        // SAFETY: the stream is being captured; the driver writes a handle, or null if it is not valid.
-        let code = unsafe { sys::cuStreamEndCapture(self.stream, &mut graph) };
-        queued?;
-        check("cuStreamEndCapture", code)?;
-        Graph::new(graph, self.context.clone())
+        self.queue("cuStreamSynchronize", |stream| unsafe { api::cuStreamSynchronize(stream) })
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.context.bind().is_ok() {
+        if self.bind().is_ok() {
             // SAFETY: the stream exists, and no one has it any more.
-            let _ = unsafe { sys::cuStreamDestroy_v2(self.stream) };
+            let _ = unsafe { api::cuStreamDestroy_v2(self.stream) };
         }
     }
 }

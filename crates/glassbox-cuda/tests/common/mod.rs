@@ -6,7 +6,8 @@
 #![allow(dead_code)] // not every test file uses everything
 
 use glassbox_cpu::reference::philox::{Philox, Purpose};
-use glassbox_cuda::{Buffer, Engine};
+use glassbox_cuda::{Buffer, Engine, Error, Graph};
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 /// The engine that all tests of a file share.
@@ -19,6 +20,24 @@ pub fn engine() -> &'static Arc<Engine> {
         let is_checked = std::env::var("GLASSBOX_CUDA_SIM").is_ok_and(|mode| mode == "check");
         Arc::new(if is_checked { engine.without_pool().unwrap() } else { engine })
     })
+}
+
+/// Runs a test of this program in a process of its own, whose simulated driver heeds this environment, and fails if it
+/// does or leaves graphs behind. A real driver does not fail when it is told to.
+pub fn with(environment: &[(&str, &str)], test: &str) {
+    if std::env::var_os("GLASSBOX_CUDA_REAL").is_some_and(|value| value == "1") {
+        let skipped = writeln!(std::io::stderr(), "SKIPPED: {test} needs the simulated driver");
+        return skipped.expect("stderr is open");
+    }
+    let (is_good, text) = glassbox_cuda_sim::run_alone(test, environment);
+    assert!(is_good && !text.contains("graphs were not"), "{environment:?}\n{text}");
+}
+
+/// Launches the graph in the engine's stream, and waits.
+pub fn carry_out(graph: &Graph, engine: &Engine) -> Result<(), Error> {
+    // SAFETY: tests keep the graph and its memory until this returns; then the work is done, or the device is lost.
+    unsafe { graph.launch(engine.stream())? };
+    engine.synchronize()
 }
 
 /// Numbers in [−1, 1) to try, the same for the same seed.
