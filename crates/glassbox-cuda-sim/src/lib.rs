@@ -8,6 +8,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 #[cfg(not(unix))]
@@ -60,6 +61,22 @@ pub fn install_default() {
         Ok("fast") | Err(_) => install(Mode::Fast),
         Ok(other) => panic!("GLASSBOX_CUDA_SIM={other}: say fast or check"),
     }
+}
+
+/// Runs one test of the calling test program in a process of its own, whose driver heeds this environment. Returns whether
+/// it passed, and what it printed.
+///
+/// # Panics
+///
+/// If there is no such test.
+pub fn run_alone(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env::current_exe().expect("a program"));
+    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
+    let output = command.envs(environment.iter().copied()).output().expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let is_run = text.contains("1 passed") || text.contains("1 failed");
+    assert!(is_run, "there is no test {test}\n{text}");
+    (output.status.success(), text.into_owned())
 }
 
 /// Loads the library, and the one beside it that answers to the driver's other name.

@@ -5,8 +5,8 @@
 mod common;
 
 use common::Argument::{Memory, Size, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS, run_alone};
-use glassbox_cuda_sim::Mode;
+use common::{Argument, Driver, MODES, SUCCESS};
+use glassbox_cuda_sim::{Mode, run_alone};
 
 /// The order is read once in a process, so each has one of its own.
 #[test]

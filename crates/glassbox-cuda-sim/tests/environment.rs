@@ -5,8 +5,8 @@
 mod common;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Driver, SUCCESS, place, ptx, run_alone};
-use glassbox_cuda_sim::{Mode, stub_dir};
+use common::{Driver, SUCCESS, place, ptx};
+use glassbox_cuda_sim::{Mode, run_alone, stub_dir};
 
 /// Runs the test of this name in a process with this environment.
 fn with(variable: &str, value: &str, test: &str) {
@@ -21,6 +21,9 @@ fn the_environment_is_heeded() {
     with("GLASSBOX_SIM_CAPABILITY", "75", "an_old_chip");
     with("GLASSBOX_SIM_MEMORY", "1000", "little_memory");
     with("GLASSBOX_SIM_LOST_AFTER", "3", "a_lost_device");
+    with("GLASSBOX_SIM_FAIL", "cuMemAlloc_v2:4242:2", "a_function_that_fails");
+    with("GLASSBOX_SIM_FAIL", "cuMemsetD32Async:2", "a_function_that_always_fails");
+    with("GLASSBOX_SIM_FAIL", "cuMemAlloc_v2", "a_setting_that_is_none");
     with("GLASSBOX_SIM_ORDER", "sideways", "a_setting_that_is_none");
     with("GLASSBOX_SIM_MEMORY", "much", "a_setting_that_is_none");
 }
@@ -93,6 +96,25 @@ fn a_lost_device() {
     assert_eq!(driver.call("cuCtxSynchronize", &[]), 719);
     assert_eq!(driver.call("cuMemFree_v2", &[number.address]), 719);
     assert!(driver.report().contains("the device is lost"));
+}
+
+#[test]
+#[ignore = "needs its environment"]
+fn a_function_that_fails() {
+    let driver = Driver::start(Mode::Fast);
+    let mut made = 0usize;
+    let results = [(); 3].map(|()| driver.call("cuMemAlloc_v2", &[place(&mut made), 4]));
+    assert_eq!(results, [SUCCESS, 4242, SUCCESS]);
+}
+
+#[test]
+#[ignore = "needs its environment"]
+fn a_function_that_always_fails() {
+    let driver = Driver::start(Mode::Fast);
+    let memory = driver.allocate(4);
+    let results = [(); 2].map(|()| driver.call("cuMemsetD32Async", &[memory.address, 1, 1, 0]));
+    assert_eq!(results, [2, 2]);
+    driver.must("cuMemsetD8Async", &[memory.address, 1, 4, 0]);
 }
 
 #[test]

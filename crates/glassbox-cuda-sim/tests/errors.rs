@@ -7,8 +7,8 @@ mod common;
 use std::ffi::CString;
 
 use common::Argument::{Memory, Size, Unsigned};
-use common::{Argument, Driver, SUCCESS, place, ptx, run_alone, say, text_at};
-use glassbox_cuda_sim::Mode;
+use common::{Argument, Driver, SUCCESS, place, ptx, say, text_at};
+use glassbox_cuda_sim::{Mode, run_alone};
 
 const INVALID_VALUE: i32 = 1;
 const OUT_OF_MEMORY: i32 = 2;
@@ -221,6 +221,23 @@ fn modules_that_are_none() {
     assert_eq!(load("// nothing"), INVALID_PTX);
     assert_eq!(load(&good.replace("sm_75", "sm_90")), NO_BINARY_FOR_GPU);
     assert_eq!(load(&good.replace("8.0", "8.1")), UNSUPPORTED_PTX_VERSION);
+}
+
+#[test]
+fn why_a_module_is_refused_is_written_to_the_error_log() {
+    let driver = Driver::start(Mode::Fast);
+    let text = ptx("increment", &[".u64 p", ".u32 p"]).replace("8.0", "9.9");
+    let (text, mut module) = (CString::new(text).expect("a text"), 0usize);
+    let (mut log, options) = ([b'?'; 64], [5i32, 6]);
+    let mut load = |room: usize| {
+        let mut values = [log.as_mut_ptr() as usize, room];
+        let image = text.as_ptr() as usize;
+        let words = [place(&mut module), image, 2, options.as_ptr() as usize, place(&mut values)];
+        assert_eq!(driver.call("cuModuleLoadDataEx", &words), UNSUPPORTED_PTX_VERSION);
+        String::from_utf8_lossy(&log[..values[1]]).into_owned()
+    };
+    assert_eq!(load(64), "unsupported .version 9.9");
+    assert_eq!(load(12), "unsupported", "what fits");
 }
 
 #[test]

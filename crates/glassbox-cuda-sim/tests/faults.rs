@@ -9,8 +9,8 @@ mod common;
 use std::env;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS, run_alone, say};
-use glassbox_cuda_sim::Mode;
+use common::{Argument, Driver, MODES, SUCCESS, say};
+use glassbox_cuda_sim::{Mode, run_alone};
 
 const ILLEGAL_ADDRESS: i32 = 700;
 const ASSERT: i32 = 710;

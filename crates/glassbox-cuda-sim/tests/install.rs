@@ -7,8 +7,8 @@ mod common;
 use std::path::Path;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Driver, SUCCESS, has_function, run_alone};
-use glassbox_cuda_sim::{Mode, compile_library, install_default, library_dir};
+use common::{Driver, SUCCESS, has_function};
+use glassbox_cuda_sim::{Mode, compile_library, install_default, library_dir, run_alone};
 
 fn is_ours(name: &str) -> bool {
     has_function(name, "glassbox_sim_report")

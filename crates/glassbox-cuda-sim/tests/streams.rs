@@ -5,8 +5,8 @@
 mod common;
 
 use common::Argument::{self, Unsigned};
-use common::{Driver, Memory, SUCCESS, place, run_alone, write_pinned};
-use glassbox_cuda_sim::Mode;
+use common::{Driver, Memory, SUCCESS, place, write_pinned};
+use glassbox_cuda_sim::{Mode, run_alone};
 
 const INVALID_VALUE: i32 = 1;
 const INVALID_HANDLE: i32 = 400;
@@ -19,6 +19,9 @@ const CAPTURE_UNJOINED: i32 = 904;
 const CAPTURED_EVENT: i32 = 907;
 
 const NON_BLOCKING: usize = 1;
+
+/// The mode of capture in which a kernel may be loaded meanwhile.
+const RELAXED: usize = 2;
 
 fn increment(driver: &Driver, stream: usize, memory: Memory, by: u32) {
     let arguments = [Argument::Memory(memory), Unsigned(by)];
@@ -167,7 +170,7 @@ fn a_graph_is_carried_out_again_and_again() {
         driver.must("cuStreamIsCapturing", &[stream, place(&mut status)]);
         status
     };
-    driver.must("cuStreamBeginCapture_v2", &[stream, 0]);
+    driver.must("cuStreamBeginCapture_v2", &[stream, RELAXED]);
     assert_eq!(is_capturing(), 1);
     for by in [1, 10] {
         increment(&driver, stream, number, by);
@@ -196,7 +199,7 @@ fn a_captured_stream_forks_and_joins() {
     let [fork, join] = [(); 2].map(|()| driver.make("cuEventCreate", &[0]));
     let number = driver.upload(&[0u32]);
     for is_joined in [false, true] {
-        driver.must("cuStreamBeginCapture_v2", &[first, 0]);
+        driver.must("cuStreamBeginCapture_v2", &[first, RELAXED]);
         driver.must("cuEventRecord", &[fork, first]);
         driver.must("cuStreamWaitEvent", &[second, fork, 0]);
         increment(&driver, second, number, 5);
@@ -230,6 +233,7 @@ fn what_may_not_be_done_while_a_stream_is_captured() {
         ("cuStreamQuery", vec![stream]),
         ("cuCtxSynchronize", vec![]),
         ("cuMemAlloc_v2", vec![place(&mut made), 4]),
+        ("cuModuleLoadData", vec![place(&mut made), place(&mut made)]),
     ] {
         driver.must("cuStreamBeginCapture_v2", &[stream, 0]);
         assert_eq!(driver.call("cuStreamBeginCapture_v2", &[stream, 0]), ILLEGAL_STATE);
@@ -238,7 +242,7 @@ fn what_may_not_be_done_while_a_stream_is_captured() {
         assert_eq!(ended, CAPTURE_INVALIDATED, "{name}");
     }
     // In relaxed mode memory may be allocated.
-    driver.must("cuStreamBeginCapture_v2", &[stream, 2]);
+    driver.must("cuStreamBeginCapture_v2", &[stream, RELAXED]);
     driver.allocate(4);
     driver.must("cuStreamEndCapture", &[stream, place(&mut made)]);
 }
@@ -263,7 +267,7 @@ fn free_too_early() {
     let number = driver.upload(&[0u32]);
     let case = std::env::var("CASE").expect("set");
     if case == "graph" {
-        driver.must("cuStreamBeginCapture_v2", &[stream, 0]);
+        driver.must("cuStreamBeginCapture_v2", &[stream, RELAXED]);
     }
     let pinned = if case == "host" { driver.make("cuMemAllocHost_v2", &[4]) } else { 0 };
     if case == "host" {

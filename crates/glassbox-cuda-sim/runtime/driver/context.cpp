@@ -55,6 +55,8 @@ API cuInit(unsigned flags) {
         say(settings().mistake);
         return UNKNOWN;
     }
+    Result planned = planned_failure(__func__);
+    if (planned != SUCCESS) return planned;
     // A real driver says so here, and leaves itself uninitialised.
     if (settings().devices == 0) return NO_DEVICE;
     initialized = true;

@@ -95,6 +95,10 @@ struct Settings {
     size_t memory = size_t{4} << 30;
     int driver_version = 12000, capability = 80, devices = 1;
     unsigned long long lost_after = 0;
+    // The function that fails, if one does, with which result, and at which call of it, where 0 is at each.
+    std::string failing;
+    int failure = 0;
+    unsigned long long failing_call = 0;
     // The variable that says something impossible, if one does.
     std::string mistake;
 };
@@ -110,27 +114,34 @@ std::shared_ptr<Context> current_context();
 // Says it on stderr, and keeps it for glassbox_sim_report.
 void say(const std::string& text);
 
-// Runs the body of an API function under the lock, after cuInit.
+// What GLASSBOX_SIM_FAIL says of this call.
+Result planned_failure(const char* function);
+
+// Runs the body of an API function under the lock, after cuInit. The function is the caller by its name; what calls this
+// for it passes its own caller on.
 template <class Body>
-Result when_initialized(Body body) {
+Result when_initialized(Body body, const char* function = __builtin_FUNCTION()) {
     std::lock_guard<std::recursive_mutex> guard(lock());
-    return is_initialized() ? body() : NOT_INITIALIZED;
+    if (!is_initialized()) return NOT_INITIALIZED;
+    Result planned = planned_failure(function);
+    return planned == SUCCESS ? body() : planned;
 }
 
 // The same, for a device that there is.
 template <class Body>
-Result on_device(int device, Body body) {
-    return when_initialized([&] { return has_device(device) ? body() : INVALID_DEVICE; });
+Result on_device(int device, Body body, const char* function = __builtin_FUNCTION()) {
+    return when_initialized([&] { return has_device(device) ? body() : INVALID_DEVICE; }, function);
 }
 
 // The same, with a current context, and only while that is healthy.
 template <class Body>
-Result in_context(Body body) {
-    return when_initialized([&] {
+Result in_context(Body body, const char* function = __builtin_FUNCTION()) {
+    auto in_healthy_context = [&] {
         std::shared_ptr<Context> context = current_context();
         if (context == nullptr) return INVALID_CONTEXT;
         return context->fault == SUCCESS ? body(*context) : context->fault;
-    });
+    };
+    return when_initialized(in_healthy_context, function);
 }
 }  // namespace driver
 

@@ -44,7 +44,8 @@ Result copy(const char* what, char* to, const char* from, size_t bytes, bool to_
 }
 
 template <class T>
-Result fill(const char* name, Handle handle, Address address, T value, size_t count) {
+Result fill(const char* name, Handle handle, Address address, T value, size_t count,
+            const char* function = __builtin_FUNCTION()) {
     return in_context([&](Context& context) {
         std::shared_ptr<Stream> stream = stream_of(context, handle);
         if (stream == nullptr) return INVALID_HANDLE;
@@ -59,16 +60,16 @@ Result fill(const char* name, Handle handle, Address address, T value, size_t co
             return SUCCESS;
         };
         return enqueue(context, stream, {name, carry_out, {place}});
-    });
+    }, function);
 }
 
-Result allocate_host(void** place, size_t bytes) {
+Result allocate_host(void** place, size_t bytes, const char* function = __builtin_FUNCTION()) {
     return in_context([&](Context& context) {
         if (disturbs_a_capture(context)) return STREAM_CAPTURE_UNSUPPORTED;
         if (place == nullptr || bytes == 0) return INVALID_VALUE;
         *place = sim::memory::allocate_pinned(bytes);
         return *place == nullptr ? OUT_OF_MEMORY : SUCCESS;
-    });
+    }, function);
 }
 
 // Freeing what work in a queue will touch is a fault of the host program, whatever happens later.

@@ -1,5 +1,6 @@
 // Loads PTX. It is checked as a driver would check it, and against the source that will run in its place.
 #include "module.h"
+#include "stream.h"
 
 #include <string.h>
 
@@ -20,21 +21,58 @@ bool is_known_to_the_driver(ptx::Version version) {
     return version.major * 100 + version.minor <= newest;
 }
 
-Result load(Handle* handle, const void* image) {
+// Why the driver refuses the text; nothing is said if it takes it.
+Result judge(const std::string& text, std::string& why) {
+    std::optional<ptx::Version> version = ptx::version(text);
+    bool is_ptx = text.compare(0, 1, ".") == 0 || text.compare(0, 2, "//") == 0;
+    int target = ptx::target(text);
+    if (!version || target == 0) {
+        why = "no .version or no .target";
+        return !version && !is_ptx ? INVALID_IMAGE : INVALID_PTX;
+    }
+    if (!is_known_to_the_driver(*version)) {
+        why = "unsupported .version " + std::to_string(version->major) + "." + std::to_string(version->minor);
+        return UNSUPPORTED_PTX_VERSION;
+    }
+    if (target <= settings().capability) return SUCCESS;
+    why = "the target sm_" + std::to_string(target) + " is not sm_" + std::to_string(settings().capability);
+    return NO_BINARY_FOR_GPU;
+}
+
+// The options that a caller gives as two arrays, of which two say where errors are to be written, and how much.
+struct ErrorLog {
+    char* buffer = nullptr;
+    void** bytes = nullptr;
+
+    ErrorLog(unsigned count, const int* options, void** values) {
+        for (unsigned i = 0; i < count; ++i) {
+            if (options[i] == 5) buffer = static_cast<char*>(values[i]);
+            if (options[i] == 6) bytes = &values[i];
+        }
+    }
+    // The size is replaced by that of what was written.
+    void write(const std::string& text) {
+        if (buffer == nullptr || bytes == nullptr) return;
+        size_t room = static_cast<unsigned>(reinterpret_cast<uintptr_t>(*bytes));
+        size_t length = room == 0 ? 0 : text.copy(buffer, room - 1);
+        if (room != 0) buffer[length] = 0;
+        *bytes = reinterpret_cast<void*>(length);
+    }
+};
+
+Result load(Handle* handle, const void* image, ErrorLog log, const char* function = __builtin_FUNCTION()) {
     return in_context([&](Context& context) {
+        if (disturbs_a_capture(context)) return STREAM_CAPTURE_UNSUPPORTED;
         if (handle == nullptr || image == nullptr) return INVALID_VALUE;
-        std::string text = static_cast<const char*>(image);
-        std::optional<ptx::Version> version = ptx::version(text);
-        if (!version) return text.compare(0, 1, ".") == 0 || text.compare(0, 2, "//") == 0 ? INVALID_PTX : INVALID_IMAGE;
-        if (!is_known_to_the_driver(*version)) return UNSUPPORTED_PTX_VERSION;
-        int target = ptx::target(text);
-        if (target == 0) return INVALID_PTX;
-        if (target > settings().capability) return NO_BINARY_FOR_GPU;
+        std::string text = static_cast<const char*>(image), why;
+        Result result = judge(text, why);
+        log.write(why);
+        if (result != SUCCESS) return result;
         auto module = std::make_shared<Module>();
         module->image = std::move(text);
         *handle = context.modules.add(module);
         return SUCCESS;
-    });
+    }, function);
 }
 
 std::string list(const std::vector<unsigned>& sizes) {
@@ -67,8 +105,10 @@ std::shared_ptr<Function> function_of(Context& context, Handle handle) {
 
 using namespace driver;
 
-API cuModuleLoadData(Handle* handle, const void* image) { return load(handle, image); }
-API cuModuleLoadDataEx(Handle* handle, const void* image, unsigned, int*, void**) { return load(handle, image); }
+API cuModuleLoadData(Handle* handle, const void* image) { return load(handle, image, {0, nullptr, nullptr}); }
+API cuModuleLoadDataEx(Handle* handle, const void* image, unsigned count, int* options, void** values) {
+    return load(handle, image, {count, options, values});
+}
 
 API cuModuleUnload(Handle handle) {
     return in_context([&](Context& context) { return context.modules.remove(handle) ? SUCCESS : INVALID_HANDLE; });

@@ -3,6 +3,7 @@
 
 #include "../memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -18,6 +19,17 @@ void read_number(const char* variable, T& value, std::string& mistake) {
     if (*end != 0) mistake = std::string(variable) + "=" + text + " is no number";
 }
 
+// FUNCTION:RESULT or FUNCTION:RESULT:CALL.
+void read_failure(Settings& found) {
+    const char* text = getenv("GLASSBOX_SIM_FAIL");
+    if (text == nullptr || *text == 0) return;
+    char function[64] = {};
+    int end = 0;
+    int fields = sscanf(text, "%63[^:]:%d%n:%llu%n", function, &found.failure, &end, &found.failing_call, &end);
+    if (fields < 2 || text[end] != 0) found.mistake = "GLASSBOX_SIM_FAIL is FUNCTION:RESULT or FUNCTION:RESULT:CALL";
+    found.failing = function;
+}
+
 bool is_order(const std::string& order) {
     bool is_shuffled = order.compare(0, 9, "shuffled:") == 0 && order.size() > 9 &&
                        order.find_first_not_of("0123456789", 9) == std::string::npos;
@@ -31,6 +43,7 @@ Settings read_settings() {
     read_number("GLASSBOX_SIM_CAPABILITY", found.capability, found.mistake);
     read_number("GLASSBOX_SIM_DEVICES", found.devices, found.mistake);
     read_number("GLASSBOX_SIM_LOST_AFTER", found.lost_after, found.mistake);
+    read_failure(found);
     const char* order = getenv("GLASSBOX_SIM_ORDER");
     if (order != nullptr && *order != 0) found.order = order;
     if (!is_order(found.order)) found.mistake = "GLASSBOX_SIM_ORDER is forward, backward or shuffled:NUMBER";
@@ -43,5 +56,13 @@ Settings read_settings() {
 const Settings& settings() {
     static const Settings settings = read_settings();
     return settings;
+}
+
+Result planned_failure(const char* function) {
+    static unsigned long long calls = 0;
+    if (settings().failing != function) return SUCCESS;
+    ++calls;
+    bool is_now = settings().failing_call == 0 || settings().failing_call == calls;
+    return is_now ? static_cast<Result>(settings().failure) : SUCCESS;
 }
 }  // namespace driver

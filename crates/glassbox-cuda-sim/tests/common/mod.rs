@@ -5,7 +5,6 @@
 use std::ffi::{CStr, CString, c_char};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
@@ -254,17 +253,6 @@ pub fn ptx(name: &str, parameters: &[impl AsRef<str>]) -> String {
         "//\n.version 8.0\n.target sm_75\n.address_size 64\n\n\
          .visible .entry {name}(\n{parameters}\n)\n{{\n\tret;\n}}\n"
     )
-}
-
-/// Runs one test of this program in a process of its own, and returns what it printed.
-pub fn run_alone(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
-    let mut command = Command::new(env::current_exe().expect("a program"));
-    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
-    let output = command.envs(environment.iter().copied()).output().expect("the program starts");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    let is_run = text.contains("1 passed") || text.contains("1 failed");
-    assert!(is_run, "there is no test {test}\n{text}");
-    (output.status.success(), text.into_owned())
 }
 
 /// The text that begins there.
