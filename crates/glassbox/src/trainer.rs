@@ -134,6 +134,11 @@ impl Trainer {
         &self.progress
     }
 
+    /// The step of the newest sound checkpoint, if there is one.
+    pub fn saved(&self) -> Option<u64> {
+        self.saved
+    }
+
     /// Steps an epoch; the last may have fewer samples.
     pub fn steps_per_epoch(&self) -> u64 {
         self.training.len().div_ceil(self.settings.batch) as u64
