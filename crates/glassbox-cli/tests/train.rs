@@ -45,6 +45,8 @@ fn the_json_object_has_what_scripts_rely_on() {
     let events = std::fs::read_to_string(folder.path().join("run/events.jsonl")).unwrap();
     assert!(events.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     assert!(events.lines().count() > 200);
+    let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["ending"]), (&"finished".into(), &report["ending"]));
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Trainer {
         if ending != Ending::Interrupted {
             self.take_best()?;
         }
-        sink.event(&Event::Finished { step: self.progress.step, reason: ending })?;
+        sink.event(&Event::Finished { step: self.progress.step, ending })?;
         Ok(ending)
     }
 

@@ -133,7 +133,8 @@ impl Device {
     }
 }
 
-/// So much memory has to be free on a GPU that nobody named: several times what MNIST and its network take.
+/// So much memory has to be free on a GPU that nobody named. MNIST and its network take less than 100 MB, as the
+/// simulated driver counts.
 const ROOM: usize = 256 << 20;
 
 /// The first GPU, or why it is not to be taken unasked. One whose memory others hold would fail at the first step.
