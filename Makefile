@@ -21,7 +21,7 @@ endif
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test cuda-check tidy kernels-check promised examples bench-builds torch ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds torch ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -81,6 +81,7 @@ gpu-bundle: ## the same as a folder, target/gpu-bundle, for a machine with a GPU
 	$(PYTHON) tools/gpu_bundle.py
 
 gpu-dry-run: gpu-bundle ## the folder's run.py on the simulated driver: does all of it run?
+	$(PYTHON) -m doctest bench/gpu/jobs.py
 	$(PYTHON) target/gpu-bundle/run.py --dry-run
 
 exhaustive: ## exp, ln, tanh and sigmoid on all 2^32 inputs (many minutes)

@@ -200,11 +200,23 @@ def peer(bundle, script):
 
 
 def measured(name, status, output, errors, _):
+    """The rows of what a measuring program printed: an object of JSON a line, each with a time.
+
+    >>> list(measured("bench", 0, '{"name": "a step", "seconds": 0.5}', "", 1))
+    [{'name': 'a step', 'status': 'passed', 'seconds': 0.5}]
+    >>> list(measured("bench", 0, '{"name": "a step", "way": "fused"}', "", 1))
+    [{'name': 'a step', 'status': 'failed', 'why': 'it has no time', 'way': 'fused'}]
+    >>> list(measured("bench", 0, "done", "", 1))
+    [{'name': 'bench', 'status': 'failed', 'why': 'it printed no figure'}]
+    """
     if status != 0:
         yield failed(name, ended(status, output, errors))
         return
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    yield from ({"name": line.pop("name"), "status": "passed", **line} for line in lines)
+    for line in lines:
+        row, seconds = line.pop("name"), line.get("seconds")
+        is_time = isinstance(seconds, (int, float)) and seconds > 0
+        yield passed(row, **line) if is_time else failed(row, "it has no time", **line)
     if not lines:
         yield failed(name, "it printed no figure")
 
@@ -215,7 +227,7 @@ def products(bundle):
     yield from rows
     by_shape = {}
     for row in rows:
-        if "rung" in row:
+        if "rung" in row and row["status"] == "passed":
             by_shape.setdefault("x".join(map(str, row["shape"])), {})[row["rung"]] = row["seconds"]
     for shape, seconds in by_shape.items():
         yield passed(f"gains {shape}", **gains(seconds))
@@ -242,7 +254,7 @@ def steps(bundle):
     """A training step of 784-128-10 at batch 64, ours beside PyTorch's, eager and as a CUDA graph."""
     rows = [*ours(bundle, "bench_steps"), *peer(bundle, "torch_steps.py")]
     yield from rows
-    seconds = {row["name"]: row["seconds"] for row in rows if "seconds" in row}
+    seconds = {row["name"]: row["seconds"] for row in rows if row["status"] == "passed"}
     for name, took in seconds.items():
         if name.startswith("PyTorch") and "step fused" in seconds:
             yield passed(f"step fused over {name}", times_faster=took / seconds["step fused"])

@@ -75,7 +75,7 @@ pub struct Train {
     /// Weight decay
     #[arg(long, value_name = "X", value_parser = number)]
     pub weight_decay: Option<f32>,
-    /// The largest norm of the gradients
+    /// The largest norm of the gradients; on a GPU, operands then go there and back for each operation
     #[arg(long, value_name = "X", value_parser = number)]
     pub clip: Option<f32>,
     /// The share of the training images that is held out to choose the best epoch

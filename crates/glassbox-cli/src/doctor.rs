@@ -2,20 +2,22 @@
 
 use crate::Failure;
 use crate::output::say;
-use glassbox::Device;
 use glassbox::cpu::fast::Simd;
 use glassbox::data::{At, LoadOptions, list};
+use glassbox::{Device, DeviceName, Error};
 use std::fs;
 use std::path::Path;
 
 pub fn run() -> Result<(), Failure> {
-    let (device, why) = Device::choose(glassbox::DeviceName::Auto, None)?;
+    let (device, why) = Device::choose(DeviceName::Auto, None)?;
+    // Also where a GPU is chosen: sweeps, and whoever asks for it, take the CPU.
+    let cpu = Device::cpu(None)?;
     let sets: Vec<_> = Simd::available().iter().map(|simd| simd.name()).collect();
     row("glassbox", env!("CARGO_PKG_VERSION"));
     row("system", &format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     row("processor", &processor());
-    row("instructions", &format!("{} (in use: {})", sets.join(", "), device.simd()));
-    row("threads", &format!("{} in use", device.threads()));
+    row("instructions", &format!("{} (in use: {})", sets.join(", "), cpu.simd()));
+    row("threads", &format!("{} in use", cpu.threads()));
     row("caches", &caches());
     row("gpu driver", &gpu_driver());
     gpus().iter().for_each(|gpu| row("gpu", gpu));
@@ -75,7 +77,7 @@ fn caches() -> String {
 fn gpu_driver() -> String {
     match glassbox::cuda::version() {
         Ok(version) => format!("CUDA {}.{}", version / 1000, version % 1000 / 10),
-        Err(error) => format!("{error} (hint: {})", error.hint()),
+        Err(error) => Error::from(error).to_string(),
     }
 }
 
@@ -95,7 +97,7 @@ fn gpus() -> Vec<String> {
             };
             format!("cuda:{ordinal}, {name}, compute capability {major}.{minor}, {memory}; {state}")
         }
-        Err(error) => format!("cuda:{ordinal}, {error} (hint: {})", error.hint()),
+        Err(error) => format!("cuda:{ordinal}, {}", Error::from(error)),
     };
     (0..glassbox::cuda::device_count().unwrap_or(0)).map(describe).collect()
 }

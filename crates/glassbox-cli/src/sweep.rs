@@ -69,6 +69,14 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     durable::write(&folder.join("sweep.json"), text.as_bytes())?;
     say(if arguments.json { report.to_string() } else { last_screen(&report) });
     let failed = first_failure(&sweep.settings, &ended);
+    if let Some((index, error)) = lost_gpu(&ended) {
+        let Settings { seed, lr, .. } = &sweep.settings[index];
+        let done = ended.iter().filter(|(_, result)| result.is_ok()).count();
+        let folder = folder.display();
+        return Err(Failure::Other(format!(
+            "{done} of {count} networks came to an end, and are in {folder}; seed {seed} with rate {lr:?}: {error}"
+        )));
+    }
     if ended.len() < count {
         return Err(Failure::Interrupted);
     }
@@ -82,6 +90,13 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         }
         None => Ok(()),
     }
+}
+
+/// The network at which the GPU was lost, if it was.
+fn lost_gpu(ended: &[Ended]) -> Option<(usize, &Error)> {
+    let mut failures =
+        ended.iter().filter_map(|(index, result)| result.as_ref().err().map(|e| (*index, e)));
+    failures.find(|(_, error)| error.is_lost_gpu())
 }
 
 /// How many networks failed, and how the first of them did.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Outcome, command, few_digits, folder, glassbox};
+use common::{Outcome, command, few_digits, files, folder, glassbox, small_run};
 use glassbox_cuda_sim::{Mode, library_dir, stub_dir};
 use std::path::Path;
 use std::process::Command;
@@ -144,6 +144,30 @@ fn too_little_memory_is_said_with_the_figures() {
     let outcome = simulated(folder.path(), &with(&["--device", "cuda"]), &memory).hints(&[1]);
     assert!(outcome.stderr.contains("out of device memory"), "{outcome:?}");
     assert!(outcome.stderr.contains("of 2000000 are free"), "{outcome:?}");
+    let hint = outcome.stderr.lines().last().unwrap();
+    assert!(hint.contains("smaller --batch") && hint.contains("--device cpu"), "{outcome:?}");
+    // Nobody named the GPU, so the CPU does it, and one line says why.
+    let loud = ["train", "--data", few_digits(), "--model", "784-10", "--max-steps", "3"];
+    let outcome = simulated(folder.path(), &loud, &memory).ok();
+    let lines = outcome.stderr.lines();
+    let why: Vec<_> = lines.filter(|line| line.contains("device cpu:")).collect();
+    assert!(matches!(why[..], [line] if line.contains("1 MiB of memory free")), "{outcome:?}");
+}
+
+#[test]
+fn a_wrong_setting_of_the_simulated_driver_is_named() {
+    let folder = folder();
+    for (name, value) in [
+        ("GLASSBOX_SIM_DRIVER", "x"),
+        ("GLASSBOX_SIM_MEMORY", "4G"),
+        ("GLASSBOX_SIM_DEVICES", "2"),
+        ("GLASSBOX_SIM_ORDER", "sideways"),
+    ] {
+        let words = with(&["--device", "cuda", "--max-steps", "2"]);
+        let outcome = simulated(folder.path(), &words, &[(name, value)]).hints(&[3]);
+        let error = outcome.stderr.lines().find(|line| line.starts_with("error:"));
+        assert!(error.is_some_and(|line| line.contains(name)), "{outcome:?}");
+    }
 }
 
 #[test]
@@ -160,9 +184,71 @@ fn a_lost_device_leaves_the_last_checkpoint_and_the_cpu_goes_on_from_it() {
     let lost = [("GLASSBOX_SIM_LOST_AFTER", "400")];
     let outcome = simulated(folder.path(), &epochs("broken", "cuda"), &lost).hints(&[1]);
     assert!(outcome.stderr.contains("device was lost"), "{outcome:?}");
+    let hint = outcome.stderr.lines().last().unwrap();
+    assert!(hint.contains("`glassbox train --resume broken`"), "{outcome:?}");
+    assert!(hint.contains("the checkpoint of step 80"), "{outcome:?}");
     let words = ["train", "--resume", "broken", "--device", "cpu", "--quiet", "--json"];
     let found = glassbox(folder.path(), &words).ok().json();
     assert_eq!(found["model_sha256"], expected["model_sha256"]);
+}
+
+#[test]
+fn where_there_is_no_checkpoint_no_hint_speaks_of_one() {
+    let (folder, _) = small_run();
+    let lost = [("GLASSBOX_SIM_LOST_AFTER", "2")];
+    let image = ["data", "show", few_digits(), "--count", "1", "--out", "image.png"];
+    glassbox(folder.path(), &image).ok();
+    let train = with(&["--device", "cuda"]);
+    let cases: [&[&str]; 3] = [
+        &train,
+        &["eval", "run", "--data", few_digits(), "--device", "cuda"],
+        &["predict", "run", "image.png", "--device", "cuda"],
+    ];
+    for words in cases {
+        let outcome = simulated(folder.path(), words, &lost).hints(&[1]);
+        assert!(outcome.stderr.contains("device was lost"), "{outcome:?}");
+        assert!(outcome.stderr.contains("--device cpu"), "{outcome:?}");
+        assert!(!outcome.stderr.contains("checkpoint"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_sweep_ends_when_its_gpu_is_lost_and_keeps_what_is_done() {
+    let folder = folder();
+    let words = ["train", "--data", few_digits(), "--model", "784-8-relu-10", "--epochs", "1"];
+    let more = ["--batch", "400", "--seeds", "0..9", "--device", "cuda", "--out", "sweep"];
+    let words = [&words[..], &more].concat();
+    // A network takes some sixty kernels: the first two or three come to an end.
+    let outcome = simulated(folder.path(), &words, &[("GLASSBOX_SIM_LOST_AFTER", "150")]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.matches("failed: ").count(), 1, "it goes on: {outcome:?}");
+    let models = files(&folder.path().join("sweep"))
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "safetensors"))
+        .count();
+    assert!((1..9).contains(&models), "{models} models: {outcome:?}");
+    let error = outcome.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(error.contains(&format!("{models} of 10 networks came to an end")), "{error}");
+    assert!(error.contains("device was lost") && error.contains(&format!("seed {models} ")));
+    assert!(!outcome.stderr.contains("checkpoint"), "{outcome:?}");
+    let report = std::fs::read_to_string(folder.path().join("sweep/sweep.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["runs"].as_array().unwrap().len(), models + 1, "the facts are kept");
+}
+
+/// Clipping needs all gradients at once, which no plan of the GPU has.
+#[test]
+fn a_plan_that_does_not_stay_on_the_gpu_says_so() {
+    let folder = folder();
+    let words = ["train", "--data", few_digits(), "--model", "784-8-relu-10", "--max-steps", "2"];
+    let more = ["--device", "cuda", "--clip", "1"];
+    let outcome = simulated(folder.path(), &[&words[..], &more].concat(), &[]).ok();
+    let lines = outcome.stderr.lines();
+    let why: Vec<_> = lines.filter(|line| line.starts_with("plan ")).collect();
+    assert!(
+        matches!(why[..], [line] if line.contains("clipping") && line.contains("to the GPU and back")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -186,6 +272,16 @@ fn the_doctor_describes_the_gpu() {
     let outcome = simulated(folder.path(), &["doctor"], &[]).ok();
     assert!(outcome.stdout.contains("cuda:0"), "{outcome:?}");
     assert!(outcome.stdout.contains("N/A"), "what is not told has a reason: {outcome:?}");
+    // The rows about the CPU are about the CPU, whatever device is chosen.
+    let chosen = outcome.stdout.lines().find(|line| line.starts_with("device "));
+    assert!(chosen.is_some_and(|line| line.contains("cuda")), "{outcome:?}");
+    let rows = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|l| l.starts_with("instr") || l.starts_with("threads"));
+        rows.map(str::to_string).collect()
+    };
+    let on_cpu = glassbox(folder.path(), &["doctor"]).ok();
+    assert_eq!(rows(&outcome.stdout), rows(&on_cpu.stdout));
+    assert_eq!(rows(&outcome.stdout).len(), 2);
     let outcome = glassbox(folder.path(), &["doctor"]).ok();
     assert!(outcome.stdout.contains("no NVIDIA driver"), "{outcome:?}");
 }

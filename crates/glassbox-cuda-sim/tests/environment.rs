@@ -5,7 +5,7 @@
 mod common;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Driver, SUCCESS, place, ptx};
+use common::{Driver, SUCCESS, place, ptx, text_at};
 use glassbox_cuda_sim::{Mode, run_alone, stub_dir};
 
 /// Runs the test of this name in a process with this environment.
@@ -25,7 +25,17 @@ fn the_environment_is_heeded() {
     with("GLASSBOX_SIM_FAIL", "cuMemsetD32Async:2", "a_function_that_always_fails");
     with("GLASSBOX_SIM_FAIL", "cuMemAlloc_v2", "a_setting_that_is_none");
     with("GLASSBOX_SIM_ORDER", "sideways", "a_setting_that_is_none");
-    with("GLASSBOX_SIM_MEMORY", "much", "a_setting_that_is_none");
+    for (variable, value) in [
+        ("MEMORY", "much"),
+        ("MEMORY", "-5"),
+        ("MEMORY", "99999999999999999999999"),
+        ("DRIVER", "x"),
+        ("CAPABILITY", "8.0"),
+        ("DEVICES", "2"),
+        ("LOST_AFTER", "soon"),
+    ] {
+        with(&format!("GLASSBOX_SIM_{variable}"), value, "a_setting_that_is_none");
+    }
 }
 
 #[test]
@@ -121,8 +131,14 @@ fn a_function_that_always_fails() {
 #[ignore = "needs its environment"]
 fn a_setting_that_is_none() {
     let driver = Driver::load(Mode::Fast);
-    assert_ne!(driver.call("cuInit", &[0]), SUCCESS);
+    let mut version = 0u32;
+    assert_eq!(driver.call("cuDriverGetVersion", &[place(&mut version)]), 999);
+    assert_eq!(driver.call("cuInit", &[0]), 999);
     assert!(driver.report().contains("GLASSBOX_SIM_"), "{}", driver.report());
+    // Programs that ask what 999 means are told the same.
+    let mut text = 0usize;
+    driver.must("cuGetErrorString", &[999, place(&mut text)]);
+    assert_eq!(text_at(text), driver.report());
 }
 
 #[test]

@@ -131,8 +131,22 @@ pub enum Error {
     },
 
     /// A GPU failed at its work.
-    #[error("{0} (hint: {hint})", hint = .0.hint())]
+    #[error("{0} (hint: {hint})", hint = gpu_hint(.0))]
     Cuda(#[from] glassbox_cuda::Error),
+
+    /// A GPU was lost in a run that has a checkpoint.
+    #[error(
+        "{error} (hint: `glassbox train --resume {}` goes on from the checkpoint of step {step}, with --device cpu also without the GPU; if it happens again, look into dmesg)",
+        folder.display()
+    )]
+    LostInRun {
+        /// What the GPU reported.
+        error: glassbox_cuda::Error,
+        /// The folder of the run.
+        folder: PathBuf,
+        /// The step of its newest sound checkpoint.
+        step: u64,
+    },
 
     /// A run's folder cannot be used.
     #[error("{}: {reason} (hint: {hint})", path.display())]
@@ -156,6 +170,29 @@ pub enum Error {
     /// A data set could not be had.
     #[error(transparent)]
     Data(#[from] DataError),
+}
+
+impl Error {
+    /// Whether a GPU was lost: nothing else can be computed on it by this process.
+    pub fn is_lost_gpu(&self) -> bool {
+        matches!(
+            self,
+            Error::Cuda(glassbox_cuda::Error::DeviceLost { .. }) | Error::LostInRun { .. }
+        )
+    }
+}
+
+/// What to do about an error of a GPU. The engine knows neither checkpoints nor another device.
+pub(crate) fn gpu_hint(error: &glassbox_cuda::Error) -> &'static str {
+    match error {
+        glassbox_cuda::Error::OutOfMemory { .. } => {
+            "use a smaller --batch or --model, or --device cpu; nvidia-smi shows who else holds memory"
+        }
+        glassbox_cuda::Error::DeviceLost { .. } => {
+            "try again, or use --device cpu; if it happens again, look into dmesg"
+        }
+        other => other.hint(),
+    }
 }
 
 /// Shapes as people write them: 64×784.

@@ -69,7 +69,7 @@ pub enum Event {
         /// The steps made.
         step: u64,
         /// Why it ended.
-        reason: Ending,
+        ending: Ending,
     },
 }
 

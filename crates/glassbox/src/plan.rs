@@ -71,6 +71,8 @@ pub struct StepResult {
 }
 
 /// A way of carrying out steps.
+///
+/// If a GPU fails on the way, network and optimizer are as they were before the call.
 pub trait Plan: Send {
     /// Its name.
     fn name(&self) -> &'static str;
@@ -109,7 +111,12 @@ impl Choice {
         let stays = obstacle.is_none();
         let has_not = || format!("{network} has not one hidden layer");
         Choice {
-            obstacle: obstacle.or_else(|| (!cuda::has_fused(network)).then(has_not)),
+            obstacle: match obstacle {
+                Some(why) => {
+                    Some(format!("{why}; each operation's operands go to the GPU and back"))
+                }
+                None => (!cuda::has_fused(network)).then(has_not),
+            },
             fused: || Box::new(OnGpu::new(false)),
             layered: if stays {
                 || Box::new(OnGpu::new(true))

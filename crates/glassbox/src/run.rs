@@ -120,6 +120,15 @@ impl Run {
 
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
+        self.train_and_judge(sink, stop).map_err(|error| match (error, self.trainer.saved()) {
+            (Error::Cuda(error @ glassbox_cuda::Error::DeviceLost { .. }), Some(step)) => {
+                Error::LostInRun { error, folder: self.folder.clone(), step }
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn train_and_judge(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         let mut both = Both(&mut self.log, sink);
         let ending = self.trainer.run(&mut both, stop)?;
         let path = self.folder.join(MODEL);

@@ -4,7 +4,7 @@
 //! with the bits of its own single run.
 
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Ending;
 use crate::network::Network;
 use crate::plan::PlanName;
@@ -61,7 +61,8 @@ pub type OnEnd<'a> = dyn Fn(usize, &Result<Member>, Option<&Network>) + Sync + '
 impl Sweep {
     /// Trains all, as many at a time as there are devices, and returns what they came to in the order
     /// of the settings; those that `stop` kept from ending are missing. A training that fails, at too
-    /// high a rate perhaps, does not end the others. `done` hears of each when it ends.
+    /// high a rate perhaps, does not end the others, but a GPU that is lost gets no further one.
+    /// `done` hears of each when it ends.
     pub fn run(&self, stop: &AtomicBool, done: &OnEnd) -> Vec<Ended> {
         let (next, ended) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
@@ -83,8 +84,12 @@ impl Sweep {
                                 error
                             }
                         };
+                        let is_lost = result.as_ref().is_err_and(Error::is_lost_gpu);
                         let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
                         ended.push((index, result));
+                        if is_lost {
+                            return;
+                        }
                     }
                 });
             }

@@ -73,14 +73,7 @@ impl Telemetry {
         };
         let utilization = device.utilization_rates().map(|rates| rates.gpu);
         found.utilization_percent = found.told("utilization_percent", utilization);
-        let memory = device.memory_info();
-        found.memory_total_bytes = memory.as_ref().ok().map(|memory| memory.total);
-        if found.memory_total_bytes.is_none() {
-            found
-                .missing
-                .insert("memory_total_bytes".to_string(), "as memory_used_bytes".to_string());
-        }
-        found.memory_used_bytes = found.told("memory_used_bytes", memory.map(|memory| memory.used));
+        found.memory(device.memory_info().map(|memory| [memory.used, memory.total]));
         let power = device.power_usage().map(|milliwatts| f64::from(milliwatts) / 1e3);
         found.power_watts = found.told("power_watts", power);
         let temperature = device.temperature(TemperatureSensor::Gpu);
@@ -107,6 +100,15 @@ impl GpuReading {
     fn nothing(mut self, reason: &str) -> GpuReading {
         self.missing = Self::FIELDS.map(|field| (field.to_string(), reason.to_string())).into();
         self
+    }
+
+    /// Memory in use and in all, which are told together.
+    fn memory(&mut self, told: Result<[u64; 2], NvmlError>) {
+        if let Err(error) = &told {
+            self.missing.insert("memory_total_bytes".to_string(), reason(error));
+        }
+        self.memory_total_bytes = told.as_ref().ok().map(|[_, total]| *total);
+        self.memory_used_bytes = self.told("memory_used_bytes", told.map(|[used, _]| used));
     }
 
     /// What the library told, or the reason why it did not.
@@ -166,7 +168,12 @@ mod tests {
         reading.power_watts = reading.told("power_watts", Ok(71.5));
         reading.temperature_celsius =
             reading.told("temperature_celsius", Err(NvmlError::NotSupported));
+        reading.memory(Err(NvmlError::NotSupported));
         let text = reading.to_string();
+        assert_eq!(
+            reading.missing["memory_total_bytes"], reading.missing["memory_used_bytes"],
+            "{text}"
+        );
         assert!(text.contains("power 71.5 W") && text.contains("temperature N/A"), "{text}");
         assert!(text.ends_with("(N/A: this GPU does not tell)"), "{text}");
         let json = serde_json::to_string(&reading).unwrap();

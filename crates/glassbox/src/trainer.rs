@@ -134,6 +134,11 @@ impl Trainer {
         &self.progress
     }
 
+    /// The step of the newest sound checkpoint, if there is one.
+    pub fn saved(&self) -> Option<u64> {
+        self.saved
+    }
+
     /// Steps an epoch; the last may have fewer samples.
     pub fn steps_per_epoch(&self) -> u64 {
         self.training.len().div_ceil(self.settings.batch) as u64
@@ -162,7 +167,7 @@ impl Trainer {
         if ending != Ending::Interrupted {
             self.take_best()?;
         }
-        sink.event(&Event::Finished { step: self.progress.step, reason: ending })?;
+        sink.event(&Event::Finished { step: self.progress.step, ending })?;
         Ok(ending)
     }
 

@@ -59,7 +59,24 @@ impl Outcome {
 
 /// The program with these words, in `folder`, with an empty home and no network.
 pub fn command(folder: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+    called_by(Command::new(env!("CARGO_BIN_EXE_glassbox")), folder, words)
+}
+
+/// The same, where signals do what `flags` of env say: whoever started the tests may have had some ignored, as a shell
+/// does for what it runs in the background, and children inherit that.
+#[cfg(target_os = "linux")]
+pub fn command_with_signals(flags: &[&str], folder: &Path, words: &[&str]) -> Command {
+    let mut env = Command::new("env");
+    env.args(flags).arg(env!("CARGO_BIN_EXE_glassbox"));
+    called_by(env, folder, words)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn command_with_signals(_: &[&str], folder: &Path, words: &[&str]) -> Command {
+    command(folder, words)
+}
+
+fn called_by(mut command: Command, folder: &Path, words: &[&str]) -> Command {
     command.args(words).current_dir(folder).stdin(Stdio::null());
     let home = folder.join("home");
     command.env_remove("GLASSBOX_DATA").env_remove("GLASSBOX_SIMD").env("GLASSBOX_OFFLINE", "1");
@@ -108,6 +125,33 @@ pub fn idx(path: &Path, sizes: &[u32], content: &[u8]) {
     sizes.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
     bytes.extend(content);
     std::fs::write(path, bytes).expect("a temporary file");
+}
+
+/// The words of a training: two epochs of a network on a small set, a second or so on one thread.
+pub fn words() -> Vec<&'static str> {
+    let words = ["train", "--data", few_digits(), "--model", "784-64-relu-10", "--epochs", "2"];
+    [&words[..], &["--batch", "4", "--lr", "0.01", "--seed", "5", "--threads", "1", "--json"]]
+        .concat()
+}
+
+/// The same, and more words behind.
+pub fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&words()[..], more].concat()
+}
+
+/// What two epochs in one go come to.
+pub fn in_one_go(folder: &Path) -> Value {
+    glassbox(folder, &with(&["--out", "whole", "--quiet"])).ok().json()
+}
+
+/// Everything in a run's folder that is called a model or checkpoint can be read.
+pub fn all_readable(run: &Path) {
+    for file in files(run) {
+        if file.extension().is_some_and(|extension| extension == "safetensors") {
+            let read = glassbox::file::safetensors::read(&file);
+            assert!(read.is_ok(), "{}: {}", file.display(), read.unwrap_err());
+        }
+    }
 }
 
 /// A small trained run, `run` in the folder that is returned.

@@ -48,6 +48,7 @@ using namespace driver;
 
 API cuDriverGetVersion(int* version) {
     if (version == nullptr) return INVALID_VALUE;
+    if (!settings().mistake.empty()) return UNKNOWN;
     *version = settings().driver_version;
     return SUCCESS;
 }

@@ -1,6 +1,10 @@
 // Names and texts of results: cuGetErrorName and cuGetErrorString. Also the whole of the stub library, for it needs
 // nothing else.
+#ifdef GLASSBOX_SIM_STUB
 #include "results.h"
+#else
+#include "driver.h"
+#endif
 
 namespace {
 struct Text {
@@ -54,6 +58,14 @@ API cuGetErrorName(driver::Result result, const char** name) {
 }
 
 API cuGetErrorString(driver::Result result, const char** text) {
+#ifndef GLASSBOX_SIM_STUB
+    // This is how programs come to say which setting is wrong: nothing else here is unknown.
+    const std::string& mistake = driver::settings().mistake;
+    if (result == driver::UNKNOWN && !mistake.empty()) {
+        *text = mistake.c_str();
+        return driver::SUCCESS;
+    }
+#endif
     const Text* found = find(result);
     *text = found == nullptr ? nullptr : found->text;
     return found == nullptr ? driver::INVALID_VALUE : driver::SUCCESS;

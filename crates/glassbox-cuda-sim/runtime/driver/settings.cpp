@@ -3,10 +3,13 @@
 
 #include "../memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace driver {
 namespace {
@@ -14,9 +17,14 @@ template <class T>
 void read_number(const char* variable, T& value, std::string& mistake) {
     const char* text = getenv(variable);
     if (text == nullptr || *text == 0) return;
-    char* end;
-    value = static_cast<T>(strtoull(text, &end, 10));
-    if (*end != 0) mistake = std::string(variable) + "=" + text + " is no number";
+    // strtoull takes signs and blanks, and turns what is too large into something else.
+    bool is_number = strspn(text, "0123456789") == strlen(text);
+    errno = 0;
+    unsigned long long number = strtoull(text, nullptr, 10);
+    value = static_cast<T>(number);
+    bool fits = errno == 0 && number <= static_cast<unsigned long long>(std::numeric_limits<T>::max());
+    if (!is_number || !fits)
+        mistake = std::string(variable) + "=" + text + (is_number ? " is too large a number" : " is no number");
 }
 
 // FUNCTION:RESULT or FUNCTION:RESULT:CALL.

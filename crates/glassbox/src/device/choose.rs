@@ -2,7 +2,7 @@
 
 use super::Cuda;
 use super::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, gpu_hint};
 use crate::telemetry::Telemetry;
 use glassbox_cpu::fast::{Engine, Simd};
 use std::env::VarError;
@@ -35,13 +35,13 @@ impl Device {
         match name {
             DeviceName::Reference => Ok((Device::Reference, None)),
             DeviceName::Cpu => Ok((Device::cpu(threads)?, None)),
-            DeviceName::Auto => match glassbox_cuda::Engine::open(0) {
+            DeviceName::Auto => match open_roomy() {
                 Ok(engine) => {
                     let why = format!("device cuda: {} is present", engine.context().name());
                     let (engine, name) = (Arc::new(engine), DeviceName::Cuda(0));
                     Ok((Device::Cuda(Cuda { engine, name }), Some(why)))
                 }
-                Err(error) => Ok((Device::cpu(threads)?, Some(format!("device cpu: {error}")))),
+                Err(why) => Ok((Device::cpu(threads)?, Some(format!("device cpu: {why}")))),
             },
             DeviceName::Cuda(ordinal) | DeviceName::CudaFast(ordinal) => {
                 Ok((Device::open_gpu(name, ordinal)?, None))
@@ -58,7 +58,7 @@ impl Device {
         let engine = glassbox_cuda::Engine::open(ordinal).map_err(|error| Error::Device {
             device: name.to_string(),
             reason: error.to_string(),
-            hint: error.hint(),
+            hint: gpu_hint(&error),
         })?;
         let is_fast = matches!(name, DeviceName::CudaFast(_));
         let engine = Arc::new(if is_fast { engine.fast() } else { engine });
@@ -131,6 +131,29 @@ impl Device {
             Device::Cpu(engine) => engine.threads(),
         }
     }
+}
+
+/// So much memory has to be free on a GPU that nobody named. MNIST and its network take less than 100 MB, as the
+/// simulated driver counts.
+const ROOM: usize = 256 << 20;
+
+/// The first GPU, or why it is not to be taken unasked. One whose memory others hold would fail at the first step.
+fn open_roomy() -> Result<glassbox_cuda::Engine, String> {
+    let open = || {
+        let engine = glassbox_cuda::Engine::open(0)?;
+        let (free, _) = engine.context().memory()?;
+        Ok((engine, free))
+    };
+    let (engine, free) = open().map_err(|error: glassbox_cuda::Error| error.to_string())?;
+    if free >= ROOM {
+        return Ok(engine);
+    }
+    Err(format!(
+        "{} has {} MiB of memory free, and {} are wanted (hint: --device cuda takes it all the same)",
+        engine.context().name(),
+        free >> 20,
+        ROOM >> 20,
+    ))
 }
 
 impl fmt::Debug for Device {

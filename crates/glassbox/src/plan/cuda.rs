@@ -21,9 +21,12 @@ pub struct OnGpu {
 
 /// What lies on the GPU, and what it was made for.
 struct Training {
-    session: Session,
     samples: Arc<Samples>,
-    made_for: MadeFor,
+    /// The samples there, which stay while the rest changes.
+    data: Arc<Data>,
+    session: Option<(MadeFor, Session)>,
+    /// What comes back from there: see [`store_whole`].
+    came_back: Vec<f32>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -40,32 +43,50 @@ impl OnGpu {
         OnGpu { layered, training: None }
     }
 
-    /// Room on the GPU for these steps: that of the last run if it fits.
+    /// Room on the GPU for these steps: that of the last run as far as it fits.
     fn training(
         &mut self,
         gpu: &Cuda,
         samples: &Arc<Samples>,
         made_for: MadeFor,
-    ) -> Result<&mut Training> {
-        let is_fit = |training: &Training| {
-            Arc::ptr_eq(&training.samples, samples) && training.made_for == made_for
-        };
-        if !self.training.as_ref().is_some_and(is_fit) {
+    ) -> Result<(&mut Session, &mut Vec<f32>)> {
+        if !self.training.as_ref().is_some_and(|t| Arc::ptr_eq(&t.samples, samples)) {
             // The old one first: both may not fit.
             self.training = None;
             let (pixels, labels) = (&samples.pixels, &samples.labels);
             let data = Arc::new(Data::new(&gpu.engine, pixels, labels, samples.width)?);
+            let (samples, came_back) = (samples.clone(), Vec::new());
+            self.training = Some(Training { samples, data, session: None, came_back });
+        }
+        let training = self.training.as_mut().expect("it was just made");
+        if training.session.as_ref().is_none_or(|(made, _)| *made != made_for) {
+            training.session = None;
             let MadeFor { parts, memories, batch, reduction } = &made_for;
+            let (engine, data) = (&gpu.engine, &training.data);
             let is_mean = *reduction == Reduction::Mean;
-            let engine = &gpu.engine;
-            let mut session = Session::new(engine, &data, parts, *memories, *batch, is_mean)?;
+            let mut session = Session::new(engine, data, parts, *memories, *batch, is_mean)?;
             if self.layered {
                 session.set_layered();
             }
-            self.training = Some(Training { session, samples: samples.clone(), made_for });
+            training.session = Some((made_for, session));
         }
-        Ok(self.training.as_mut().expect("it was just made"))
+        let (_, session) = training.session.as_mut().expect("it was just made");
+        Ok((session, &mut training.came_back))
     }
+}
+
+/// Copies the parameters and the optimizer's memory back, all or none: they come into `scratch` first, and so a GPU
+/// that is lost between two of them leaves a network that is wholly the old one.
+fn store_whole(session: &Session, arrays: &mut [&mut [f32]], scratch: &mut Vec<f32>) -> Result<()> {
+    scratch.resize(arrays.iter().map(|array| array.len()).sum(), 0.0);
+    let mut rest = &mut scratch[..];
+    let mut came_back: Vec<_> = arrays
+        .iter()
+        .map(|array| rest.split_off_mut(..array.len()).expect("there is room for all"))
+        .collect();
+    session.store(&mut came_back)?;
+    arrays.iter_mut().zip(came_back).for_each(|(array, new)| array.copy_from_slice(new));
+    Ok(())
 }
 
 impl Plan for OnGpu {
@@ -101,7 +122,7 @@ impl Plan for OnGpu {
             batch: steps.batch.min(steps.samples.len()),
             reduction: steps.loss.reduction(),
         };
-        let session = &mut self.training(gpu, steps.samples, made_for)?.session;
+        let (session, scratch) = self.training(gpu, steps.samples, made_for)?;
         let mut arrays: Vec<_> = arrays(network, optimizer.memory_mut()).flatten().collect();
         session.load(&arrays.iter().map(|array| &array[..]).collect::<Vec<_>>())?;
         let run = train::Steps {
@@ -111,7 +132,7 @@ impl Plan for OnGpu {
             first: steps.moment.step,
         };
         let outcomes = session.run(&run)?;
-        session.store(&mut arrays)?;
+        store_whole(session, &mut arrays, scratch)?;
         drop(arrays);
         let result = |outcome: train::Outcome| StepResult {
             loss: outcome.loss.into(),
@@ -184,4 +205,41 @@ fn engine_rule(rule: fused::Rule) -> train::Rule {
         fused::Optimizer::Adam(step) => train::Optimizer::Adam(adam_step(&step)),
     };
     train::Rule { optimizer, decay: rule.decay }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Init, Moment, Rule};
+
+    /// Images are most of what goes to a GPU, and none of what else may change about a run.
+    #[test]
+    fn the_samples_stay_while_batch_and_loss_change() {
+        glassbox_cuda_sim::install_default();
+        let device = Device::cuda(0).unwrap();
+        let samples = Samples { pixels: vec![9; 24], labels: vec![0; 6], width: 4, classes: 3 };
+        let samples = Arc::new(samples);
+        let mut network = Network::new("4-5-relu-3", Init::Xavier, 0).unwrap();
+        let mut plan = OnGpu::new(false);
+        let mut first = None;
+        for (batch, reduction) in
+            [(3, Reduction::Mean), (3, Reduction::Sum), (2, Reduction::Sum), (3, Reduction::Mean)]
+        {
+            let mut optimizer = Optimizer::new(Rule::Sgd, 0.0, &network);
+            let steps = Steps {
+                device: &device,
+                loss: Loss::CrossEntropy(reduction),
+                samples: &samples,
+                order: &[0, 1, 2, 3, 4, 5],
+                batch,
+                rates: &[0.1; 2],
+                clip: None,
+                moment: Moment { seed: 0, step: 0 },
+            };
+            let results = plan.run(&mut network, &mut optimizer, &steps).unwrap();
+            assert!(results.iter().all(|result| result.count as usize == batch));
+            let data = plan.training.as_ref().unwrap().data.clone();
+            assert!(Arc::ptr_eq(first.get_or_insert_with(|| data.clone()), &data));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Operation by operation: a training step as the course explains it.
 
 use super::{Plan, StepResult, Steps};
+use crate::device::Device;
 use crate::error::Result;
 use crate::layers::Moment;
 use crate::loss::Targets;
@@ -27,6 +28,22 @@ impl Plan for Layered {
         optimizer: &mut Optimizer,
         steps: &Steps,
     ) -> Result<Vec<StepResult>> {
+        if !matches!(steps.device, Device::Cuda(_)) {
+            return self.steps(network, optimizer, steps);
+        }
+        // A GPU may be lost between the updates of two parameters.
+        let before = (network.clone(), optimizer.clone());
+        self.steps(network, optimizer, steps).inspect_err(|_| (*network, *optimizer) = before)
+    }
+}
+
+impl Layered {
+    fn steps(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Optimizer,
+        steps: &Steps,
+    ) -> Result<Vec<StepResult>> {
         let mut results = Vec::with_capacity(steps.rates.len());
         let mut moment = steps.moment;
         for (order, &rate) in steps.order.chunks(steps.batch).zip(steps.rates) {
@@ -39,9 +56,7 @@ impl Plan for Layered {
         }
         Ok(results)
     }
-}
 
-impl Layered {
     /// One step: forward, loss, backward, update.
     fn step(
         &mut self,
