@@ -180,8 +180,8 @@ fn a_lost_device_leaves_the_last_checkpoint_and_the_cpu_goes_on_from_it() {
         [&words[..first], &words[first + 2..]].concat()
     };
     let expected = glassbox(folder.path(), &epochs("whole", "cpu")).ok().json();
-    // 80 steps an epoch, of three kernels each, and some for the first evaluation: it breaks in the second.
-    let lost = [("GLASSBOX_SIM_LOST_AFTER", "400")];
+    // 80 steps an epoch, of two kernels each, and some for the first evaluation: it breaks in the second.
+    let lost = [("GLASSBOX_SIM_LOST_AFTER", "250")];
     let outcome = simulated(folder.path(), &epochs("broken", "cuda"), &lost).hints(&[1]);
     assert!(outcome.stderr.contains("device was lost"), "{outcome:?}");
     let hint = outcome.stderr.lines().last().unwrap();

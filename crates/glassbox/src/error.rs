@@ -141,7 +141,7 @@ pub enum Error {
     )]
     LostInRun {
         /// What the GPU reported.
-        error: glassbox_cuda::Error,
+        error: Box<glassbox_cuda::Error>,
         /// The folder of the run.
         folder: PathBuf,
         /// The step of its newest sound checkpoint.

@@ -122,7 +122,7 @@ impl Run {
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         self.train_and_judge(sink, stop).map_err(|error| match (error, self.trainer.saved()) {
             (Error::Cuda(error @ glassbox_cuda::Error::DeviceLost { .. }), Some(step)) => {
-                Error::LostInRun { error, folder: self.folder.clone(), step }
+                Error::LostInRun { error: Box::new(error), folder: self.folder.clone(), step }
             }
             (error, _) => error,
         })

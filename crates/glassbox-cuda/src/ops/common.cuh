@@ -10,6 +10,9 @@
 
 typedef unsigned long long u64;
 
+// Threads of a warp, and the mask that names all of them.
+constexpr unsigned WARP = 32, ALL = 0xffffffffu;
+
 // The kernels' own name for infinity, which NVRTC does not define.
 #define INFINITE __int_as_float(0x7f800000)
 

@@ -35,12 +35,11 @@ struct LaneLoss {
     bool is_right;
 };
 __device__ __forceinline__ LaneLoss lane_loss(float x, unsigned label, float scale, unsigned o) {
-    const unsigned ALL = 0xffffffffu;
-    unsigned lane = threadIdx.x % 32;
+    unsigned lane = threadIdx.x % WARP;
     bool has_output = lane < o;
     float max = has_output && x == x ? x : -INFINITE;
 #pragma unroll
-    for (unsigned bits = 16; bits > 0; bits /= 2) {
+    for (unsigned bits = WARP / 2; bits > 0; bits /= 2) {
         float other = __shfl_xor_sync(ALL, max, bits);
         max = max < other ? other : max;  // mutant: equal is equal
     }
@@ -59,17 +58,16 @@ __device__ __forceinline__ LaneLoss lane_loss(float x, unsigned label, float sca
 // reads 32 at once.
 __device__ __forceinline__ Outcome batch_outcome(const float* __restrict__ losses, const unsigned* __restrict__ right,
                                                  unsigned is_mean, unsigned b) {
-    const unsigned ALL = 0xffffffffu;
-    unsigned lane = threadIdx.x % 32;
+    unsigned lane = threadIdx.x % WARP;
     Outcome outcome = {0.0f, 0};
 #pragma unroll 1
-    for (unsigned row = 0; row < b; row += 32) {
+    for (unsigned row = 0; row < b; row += WARP) {
         float x = row + lane < b ? losses[row + lane] : 0.0f;
         bool is_right = row + lane < b && right[row + lane];
         outcome.correct += __popc(__ballot_sync(ALL, is_right));
         // Zeros behind the last loss change no sum.
 #pragma unroll
-        for (unsigned s = 0; s < 32; ++s) outcome.loss += __shfl_sync(ALL, x, s);
+        for (unsigned s = 0; s < WARP; ++s) outcome.loss += __shfl_sync(ALL, x, s);
     }
     if (is_mean) outcome.loss = outcome.loss / float(b);
     return outcome;

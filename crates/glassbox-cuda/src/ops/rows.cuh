@@ -6,7 +6,8 @@
 // Threads a block of the kernels on rows has at most.
 constexpr unsigned MOST_THREADS = 1024;
 
-// The largest of o numbers, to all threads of the block. A NaN is passed over, as in the definition.
+// The largest of o numbers, to all threads of the block. A NaN is passed over, as in the definition. Before it is called
+// again there has to be a barrier.
 __device__ __forceinline__ float row_maximum(const float* x, unsigned o) {
     __shared__ float largest[MOST_THREADS];
     float max = -INFINITE;
@@ -15,7 +16,6 @@ __device__ __forceinline__ float row_maximum(const float* x, unsigned o) {
     __syncthreads();
     unsigned holders = blockDim.x < o ? blockDim.x : o;
     for (unsigned t = 0; t < holders; ++t) max = max < largest[t] ? largest[t] : max;  // mutant: as above
-    __syncthreads();
     return max;
 }
 

@@ -8,8 +8,16 @@ use crate::launch::Image;
 use crate::ops::activation::NONE;
 use crate::ops::dim;
 
-static IMAGE: Image =
-    Image { name: "train/fused", ptx: include_str!("../../ptx/train/fused.ptx"), capability: 75 };
+static IMAGES: Image = Image {
+    name: "train/fused_images",
+    ptx: include_str!("../../ptx/train/fused_images.ptx"),
+    capability: 75,
+};
+static UPDATE: Image = Image {
+    name: "train/fused_update",
+    ptx: include_str!("../../ptx/train/fused_update.ptx"),
+    capability: 75,
+};
 
 /// Threads a block of `fused_images`, and the most that it takes: units and outputs.
 const THREADS: usize = 256;
@@ -82,7 +90,7 @@ impl Between {
 
     /// Queues what comes before the first step of a run: its images are fetched.
     pub(super) fn first(&mut self, room: &Room) -> Result<()> {
-        let launch = room.engine.launch(&IMAGE, "fused_first")?;
+        let launch = room.engine.launch(&UPDATE, "fused_first")?;
         let launch = launch.grid([dim(room.batch), 1, 1]).block([UPDATE_THREADS as u32, 1, 1]);
         let launch = launch
             .arg(&mut self.next)
@@ -109,7 +117,7 @@ impl Between {
         // Rows of four-byte numbers begin at multiples of 16 bytes.
         let is_aligned = h.is_multiple_of(4);
         let kernel = if is_aligned { "fused_images" } else { "fused_images_anywhere" };
-        let launch = room.engine.launch(&IMAGE, kernel)?;
+        let launch = room.engine.launch(&IMAGES, kernel)?;
         let launch = launch.grid([dim(b), 1, 1]).block([THREADS as u32, 1, 1]);
         let launch = launch.arg(&self.terms).arg(&self.counts);
         let launch = launch.arg(&w1.arrays[0]).arg(dim(i)).arg(dim(h)).arg(&b1.arrays[0]);
@@ -130,7 +138,7 @@ impl Between {
         let output_blocks = h.div_ceil(OUTPUT_TILE[0]) * o.div_ceil(OUTPUT_TILE[1]);
         let bias_blocks = (h + o).div_ceil(UPDATE_THREADS);
         let blocks = pixel_blocks + output_blocks + bias_blocks + 1 + room.batch;
-        let mut launch = room.engine.launch(&IMAGE, "fused_update")?;
+        let mut launch = room.engine.launch(&UPDATE, "fused_update")?;
         launch = launch.grid([dim(blocks), dim(across), 1]);
         launch = launch.block([UPDATE_THREADS as u32, 1, 1]);
         let [[w1, b1], [w2, b2]] = [0, 1].map(|layer| room.parameters[layer].each_ref());
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_kernels_have_these_sizes() {
-        let text = include_str!("fused.cu");
+        let text = [include_str!("fused_images.cu"), include_str!("fused_update.cu")].concat();
         for size in [
             format!("unsigned THREADS = {THREADS},"),
             format!("MOST_UNITS = {MOST_UNITS}, MOST_OUTPUTS = WARP;"),

@@ -69,14 +69,14 @@ const STEPS_A_GRAPH: usize = 16;
 /// The buffers between the kernels of a step.
 enum Between {
     Layered(layered::Between),
-    Fused(fused::Between),
+    Fused(Box<fused::Between>),
 }
 
 impl Between {
     fn new(way: Way, room: &Room, b: usize) -> Result<Between> {
         Ok(match way {
             Way::Layered => Between::Layered(layered::Between::new(room, b)?),
-            Way::Fused => Between::Fused(fused::Between::new(room)?),
+            Way::Fused => Between::Fused(Box::new(fused::Between::new(room)?)),
         })
     }
 
