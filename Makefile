@@ -75,7 +75,7 @@ mutants: ## plant faults in the kernels, one at a time, and count what the tests
 	$(PYTHON) tools/mutants.py
 
 gpu: gpu-bundle ## tests, training and timings on this machine's GPU, beside PyTorch; the report goes to bench/results
-	$(PYTHON) target/gpu-bundle/run.py --out bench/results
+	$(PYTHON) target/gpu-bundle/run.py --out bench/results  # then tools/gpu_table.py puts its figures into the README
 
 gpu-bundle: ## the same as a folder, target/gpu-bundle, for a machine with a GPU and Python but no cargo
 	$(PYTHON) tools/gpu_bundle.py

@@ -123,7 +123,7 @@ impl Choice {
             } else {
                 || Box::new(Layered::default())
             },
-            why: "plan fused: a step in three kernels, with the bits of plan layered",
+            why: "plan fused: a step in two kernels, with the bits of plan layered",
         }
     }
 }
