@@ -41,10 +41,12 @@ impl Pools {
         pool
     }
 
-    /// Gives all blocks that no one uses back to the driver.
+    /// Gives all blocks that no one uses back to the driver, but for those of an engine that is being recorded: that
+    /// thread may be waiting for this one.
     fn empty(&self) -> Result<()> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.iter().filter_map(Weak::upgrade).try_for_each(|pool| pool.empty())
+        let pools = all.iter().filter_map(Weak::upgrade);
+        pools.filter(|pool| !pool.stream.is_recorded()).try_for_each(|pool| pool.empty())
     }
 }
 

@@ -74,7 +74,7 @@ fn little_memory() {
 }
 
 #[test]
-fn engines_side_by_side_do_not_wait_for_each_other() {
+fn engines_side_by_side_keep_their_results_apart() {
     let (one, two) = (engine().beside().unwrap(), engine().beside().unwrap());
     let (x, y) = (numbers(1, 100), numbers(2, 100));
     let mut on_one = one.upload(&x).unwrap();

@@ -109,7 +109,11 @@ impl Choice {
     fn on_gpu(network: &Network, settings: &Settings) -> Choice {
         let obstacle = cuda::obstacle(network, settings.loss(), settings.clip);
         let stays = obstacle.is_none();
-        let has_not = || format!("{network} has not one hidden layer");
+        let has_not = || {
+            format!(
+                "{network}: the fused step takes one hidden layer, of at most 1024 units, and at most 32 outputs"
+            )
+        };
         Choice {
             obstacle: match obstacle {
                 Some(why) => {

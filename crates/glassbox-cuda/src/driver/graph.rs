@@ -15,10 +15,8 @@ pub struct Graph {
     modules: Arc<Modules>,
 }
 
-// SAFETY: the driver's functions may be called from any thread.
+// SAFETY: the driver's functions may be called from any thread. Two threads must not use a graph at once, so it is not Sync.
 unsafe impl Send for Graph {}
-// SAFETY: as above.
-unsafe impl Sync for Graph {}
 
 impl Graph {
     /// Records what `queue` queues in the stream, whose kernels are of these modules, instead of doing it. `queue` is

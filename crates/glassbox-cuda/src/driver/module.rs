@@ -100,7 +100,7 @@ impl Module {
         let code = unsafe { api::cuModuleGetFunction(&mut handle, self.module, text.as_ptr()) };
         // A driver may put off translating a kernel until now.
         check("cuModuleGetFunction", code).map_err(|error| error.refusing(self.file, &[]))?;
-        // A kernel's parameters are asked for once in the life of a process.
+        // They stay for the life of the process: a few bytes a kernel, each time that a device is opened.
         let function = Function { handle, parameters: parameters.leak() };
         self.functions.insert(name, function);
         Ok(function)

@@ -51,6 +51,11 @@ impl Stream {
         self.turn.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether some thread records it, so that who waits for it waits for that thread.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.turn.try_read().is_err()
+    }
+
     /// Calls the driver's function of this name with the stream, for it to queue something, and returns what it says. If
     /// this thread records the stream, that is recorded, or left out in a rehearsal. If another thread does, this waits.
     pub(crate) fn queue(

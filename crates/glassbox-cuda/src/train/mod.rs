@@ -1,5 +1,5 @@
 //! Whole runs of training steps on the device: data, weights and the optimizer's memory stay there, and a step
-//! is one graph.
+//! is part of a graph.
 //!
 //! Two ways of taking a step give the same bits, those of the definition. [`Way::Layered`] goes operation by operation
 //! and takes every network; [`Way::Fused`] takes networks with one hidden layer and few outputs in two kernels. In both, what

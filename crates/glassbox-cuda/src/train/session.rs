@@ -111,7 +111,7 @@ pub struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // If waiting fails, the device is lost and nothing reads any more.
-        let _ = self.room.engine.synchronize();
+        let _ = self.room.engine.stream().finish();
     }
 }
 
@@ -232,7 +232,9 @@ impl Session {
         room.state.write_first(&[0, 0, 0, 0, steps.first, dim(steps.order.len())])?;
 
         let room = &self.room;
-        Session::between(&mut self.between, self.way, room, batch)?.first(room)?;
+        if self.way == Way::Fused {
+            Session::between(&mut self.between, self.way, room, batch)?.first(room)?;
+        }
         let (full, rest) = (steps.order.len() / batch, steps.order.len() % batch);
         for _ in 0..full / STEPS_A_GRAPH {
             self.queue(batch, STEPS_A_GRAPH)?;

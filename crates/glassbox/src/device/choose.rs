@@ -137,14 +137,17 @@ impl Device {
 /// simulated driver counts.
 const ROOM: usize = 256 << 20;
 
-/// The first GPU, or why it is not to be taken unasked. One whose memory others hold would fail at the first step.
+/// The first GPU, or why it is not to be taken unasked. One whose memory others hold might fail at the first step.
 fn open_roomy() -> Result<glassbox_cuda::Engine, String> {
     let open = || {
         let engine = glassbox_cuda::Engine::open(0)?;
         let (free, _) = engine.context().memory()?;
         Ok((engine, free))
     };
-    let (engine, free) = open().map_err(|error: glassbox_cuda::Error| error.to_string())?;
+    let (engine, free) = open().map_err(|error: glassbox_cuda::Error| {
+        let text = error.to_string();
+        format!("{} (hint: {})", text.lines().next().unwrap_or_default(), gpu_hint(&error))
+    })?;
     if free >= ROOM {
         return Ok(engine);
     }
