@@ -36,7 +36,7 @@ impl Mode {
             // With less optimisation each access to a variable in a register would be reported, too.
             Mode::Check => {
                 "-O1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 \
-                 -fsanitize=bounds,alignment,signed-integer-overflow,shift,integer-divide-by-zero"
+                 -fsanitize=bounds-strict,object-size,alignment,signed-integer-overflow,shift,integer-divide-by-zero"
             }
         }
     }

@@ -64,6 +64,8 @@ const WRONG: &[Fault] = &[
     fault("missing_second_barrier", LAUNCH_FAILED, "race: write after read|race: read after write"),
     fault("beyond_global", ILLEGAL_ADDRESS, "out of bounds of global memory").takes("sn"),
     fault("beyond_array", ILLEGAL_ADDRESS, "index out of bounds of an array").with(1, 32),
+    fault("beyond_member", ILLEGAL_ADDRESS, "index out of bounds of an array").with(1, 32),
+    fault("beyond_pairs", ILLEGAL_ADDRESS, "out of bounds of a variable").with(1, 32),
     fault("beyond_shared", ILLEGAL_ADDRESS, "out of bounds of shared memory").with(1, 32),
     fault("beyond_dynamic", ILLEGAL_ADDRESS, "out of bounds of shared memory"),
     fault("write_race_between_blocks", LAUNCH_FAILED, "race: write after write").with(2, 32),

@@ -8,7 +8,7 @@ use glassbox_cpu::fused as cpu;
 use glassbox_cpu::reference;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use glassbox_cuda::ops::{Activation, AdamStep};
-use glassbox_cuda::train::{Data, Optimizer, Part, Rule, Session, Steps, Way};
+use glassbox_cuda::train::{Data, Optimizer, Part, Rule, Session, Steps, Way, way};
 use std::sync::Arc;
 
 /// Images of which most pixels are zero, their classes, and an order in which to take them.
@@ -69,11 +69,17 @@ const MEMORIES: [usize; 4] = [0, 1, 1, 2];
 
 type Kind = Option<(Activation, reference::Activation)>;
 
-/// Trains a perceptron of these layers on both engines, in both ways where there are two.
-fn check(images: &Images, layers: &[(usize, Kind)], batch: usize, which: usize, is_mean: bool) {
+/// Trains a perceptron of these layers on both engines, in both ways where there are two. Returns the losses.
+fn check(
+    images: &Images,
+    layers: &[(usize, Kind)],
+    batch: usize,
+    which: usize,
+    is_mean: bool,
+) -> Vec<f32> {
     let widths: Vec<usize> = layers.iter().map(|layer| layer.0).collect();
     let before = parameters(images.inputs, &widths, MEMORIES[which]);
-    check_from(before, images, layers, batch, which, is_mean);
+    check_from(before, images, layers, batch, which, is_mean)
 }
 
 /// The same, beginning with these parameters.
@@ -84,7 +90,7 @@ fn check_from(
     batch: usize,
     which: usize,
     is_mean: bool,
-) {
+) -> Vec<f32> {
     let memories = MEMORIES[which];
     let steps = images.order.len().div_ceil(batch);
     let (rules, cpu_rules) = rules(which, if which == 1 { 0.01 } else { 0.0 }, steps);
@@ -94,11 +100,7 @@ fn check_from(
 
     let (engine, Images { pixels, labels, order, inputs }) = (engine(), images);
     let data = Arc::new(Data::new(engine, pixels, labels, *inputs).unwrap());
-    let mut parts = Vec::new();
-    for &(outputs, kind) in layers {
-        parts.push(Part::Dense { outputs });
-        parts.extend(kind.map(|(kind, _)| Part::Activation(kind)));
-    }
+    let parts = parts(layers);
     let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean).unwrap();
     let ways = if session.way() == Way::Fused { 2 } else { 1 };
     for way in 0..ways {
@@ -123,6 +125,14 @@ fn check_from(
             assert_same(found, expected, &what);
         }
     }
+    outcomes.iter().map(|outcome| outcome.loss).collect()
+}
+
+fn parts(layers: &[(usize, Kind)]) -> Vec<Part> {
+    let of = |&(outputs, kind): &(usize, Kind)| {
+        [Some(Part::Dense { outputs }), kind.map(|(kind, _)| Part::Activation(kind))]
+    };
+    layers.iter().flat_map(of).flatten().collect()
 }
 
 fn on_cpu(
@@ -188,6 +198,33 @@ fn numbers_that_are_none() {
     }
 }
 
+/// Infinities that meet a gradient of a logit that is exactly zero.
+#[test]
+fn infinities_where_gradients_are_zero() {
+    let mut images = images(20, 4, 12);
+    // Class 2 is so improbable that its probability is zero, and no image is of it.
+    images.labels.iter_mut().filter(|label| **label == 2).for_each(|label| *label = 0);
+    let improbable = || {
+        let mut before = parameters(20, &[9, 4], 0);
+        before[3][2] = -1e4;
+        before
+    };
+    let layers = [(9, None), (4, None)];
+    // An infinite weight to its logit, of a unit that is zero and has a gradient nevertheless.
+    let mut before = improbable();
+    before[0].iter_mut().skip(3).step_by(9).for_each(|w| *w = 0.0);
+    before[1][3] = 0.0;
+    before[2][3 * 4 + 2] = f32::INFINITY;
+    let losses = check_from(before, &images, &layers, 5, 0, false);
+    assert!(losses[0].is_finite(), "{losses:?}");
+    // An infinite unit, from which all weights are zero.
+    let mut before = improbable();
+    before[1][3] = f32::INFINITY;
+    before[2][3 * 4..4 * 4].fill(0.0);
+    let losses = check_from(before, &images, &layers, 5, 0, false);
+    assert!(losses[0].is_finite(), "{losses:?}");
+}
+
 /// Gradients that overflow where a zero meets them, in both layers.
 #[test]
 fn gradients_that_overflow() {
@@ -229,12 +266,104 @@ fn gradients_that_vanish_and_ties() {
     before[1].fill(1e-40);
     before[2].fill(-0.0);
     check_from(before, &images, &[(9, None), (4, None)], 5, 0, true);
+    // Gradients of weights that are −0 end as −0 unless they are turned. Of w1: the darkest pixels, and gradients of hidden
+    // units that are the smallest number, or none.
+    let mut dark = images;
+    dark.pixels.iter_mut().for_each(|pixel| *pixel = (*pixel).min(1));
+    let mut before = parameters(20, &[40, 4], 0);
+    before[0].fill(-0.0);
+    before[1].fill(1.0);
+    before[2].iter_mut().for_each(|w| *w = w.signum() * 1e-45);
+    check_from(before, &dark, &[(40, RELU), (4, None)], 5, 0, false);
+    // Of w2: hidden units that are the smallest number, in batches of whole tiles and others.
+    for batch in [5, 16] {
+        let mut before = parameters(20, &[9, 4], 0);
+        before[0].fill(0.0);
+        before[1].fill(1e-45);
+        before[2].fill(-0.0);
+        check_from(before, &dark, &[(9, None), (4, None)], batch, 0, true);
+    }
 }
 
 #[test]
 fn wide_inputs_and_many_units() {
     // More pixels than are listed at once, and more units than a block has threads.
     check(&images(1100, 4, 5), &[(150, RELU), (4, None)], 3, 0, true);
+}
+
+/// Whole tiles of 128 units and others, rows of weights that begin at multiples of 16 bytes and others, and outputs that
+/// fill a block and a warp or not. One image is blank, so that nothing is left in shared memory.
+#[test]
+fn units_and_outputs() {
+    for (inputs, h, kind, o) in [
+        (70, 128, RELU, 9),
+        (70, 132, TANH, 12),
+        (70, 256, RELU, 8),
+        (70, 260, GELU, 32),
+        (7, 1024, RELU, 3),
+        (7, 1025, RELU, 3),
+        (70, 9, RELU, 33),
+    ] {
+        let mut images = images(inputs, o, 5);
+        images.pixels[..inputs].fill(0);
+        check(&images, &[(h, kind), (o, None)], 3, 0, true);
+    }
+}
+
+#[test]
+fn which_networks_two_kernels_take() {
+    for (h, o, expected) in [
+        (1024, 32, Way::Fused),
+        (1025, 32, Way::Layered),
+        (1024, 33, Way::Layered),
+        (1, 1, Way::Fused),
+    ] {
+        assert_eq!(way(&parts(&[(h, RELU), (o, None)])), expected, "{h}, {o}");
+        assert_eq!(way(&parts(&[(h, None), (o, None)])), expected, "{h}, {o}");
+    }
+    assert_eq!(way(&parts(&[(5, RELU), (5, RELU)])), Way::Layered);
+}
+
+/// Batches that are looked at in one go and in several, and with more images than a block has threads.
+#[test]
+fn large_batches() {
+    for (batch, count) in [(64, 128), (70, 150), (260, 300)] {
+        check(&images(6, 3, count), &[(5, RELU), (3, None)], batch, 0, true);
+    }
+}
+
+/// As many pixels that are not zero as are listed at once, twice as many and more, and none at all.
+#[test]
+fn bright_images_and_blank_ones() {
+    for inputs in [512, 1024, 1100] {
+        let mut images = images(inputs, 3, 5);
+        images.pixels.iter_mut().for_each(|pixel| *pixel |= 1);
+        images.pixels[..inputs].fill(0);
+        check(&images, &[(5, RELU), (3, None)], 2, 0, true);
+    }
+}
+
+/// Losses so large that their sum might overflow, and losses whose sum does: that ends the run.
+#[test]
+fn large_losses() {
+    // All images seem to be of class 0. The last five of the first batch are not, in the second size images beyond the
+    // threads of a block, nor is the last one of the second batch: that one would change weights, if the run went on.
+    for batch in [10, 265] {
+        let count = 2 * batch;
+        let is_other = |image: usize| (batch - 5..batch).contains(&image) || image + 1 == count;
+        let images = Images {
+            labels: (0..count).map(|image| u32::from(is_other(image))).collect(),
+            order: (0..count as u32).collect(),
+            ..images(6, 2, count)
+        };
+        for (logit, steps, is_finite) in [(2e30, 2, true), (f32::MAX / 2.0, 1, false)] {
+            let mut before = parameters(6, &[5, 2], 0);
+            before[3][0] = logit;
+            let losses = check_from(before, &images, &[(5, RELU), (2, None)], batch, 0, false);
+            assert!(losses[0] >= 1e30 && losses[0].is_finite() == is_finite, "{losses:?}");
+            assert_eq!(losses.len(), steps, "{losses:?}");
+        }
+    }
 }
 
 #[test]

@@ -43,10 +43,22 @@ void refuse(const SourceLocation* at, sim::Fault fault, const char* what) {
 #define UNDEFINED(name, fault, what) \
     HOOK void __ubsan_handle_##name(SourceLocation* at, void*, void*) { refuse(at, sim::fault, what); }
 UNDEFINED(out_of_bounds, ILLEGAL_ADDRESS, "index out of bounds of an array")
-UNDEFINED(type_mismatch_v1, MISALIGNED_ADDRESS, "misaligned access")
 UNDEFINED(add_overflow, LAUNCH_FAILED, "signed overflow in +")
 UNDEFINED(sub_overflow, LAUNCH_FAILED, "signed overflow in -")
 UNDEFINED(mul_overflow, LAUNCH_FAILED, "signed overflow in *")
 UNDEFINED(negate_overflow, LAUNCH_FAILED, "signed overflow in unary -")
 UNDEFINED(divrem_overflow, LAUNCH_FAILED, "integer division by zero")
 UNDEFINED(shift_out_of_bounds, LAUNCH_FAILED, "shift by a negative number or by all bits")
+
+// What an access wants of its place: the beginning of what UBSan tells of it.
+struct Wanted {
+    SourceLocation at;
+    void* type;
+    unsigned char alignment_log, use;
+};
+// A place that is aligned is refused because it is none of the variable's.
+HOOK void __ubsan_handle_type_mismatch_v1(Wanted* wanted, void* place) {
+    bool is_aligned = reinterpret_cast<uintptr_t>(place) % (1u << wanted->alignment_log) == 0;
+    if (is_aligned) refuse(&wanted->at, sim::ILLEGAL_ADDRESS, "out of bounds of a variable");
+    refuse(&wanted->at, sim::MISALIGNED_ADDRESS, "misaligned access");
+}

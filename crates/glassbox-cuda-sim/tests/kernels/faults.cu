@@ -39,6 +39,23 @@ extern "C" __global__ void beyond_array(float* out) {
     out[threadIdx.x] = 1.0f;
 }
 
+// The last member of a structure.
+struct Tail {
+    float first, rest[2];
+};
+extern "C" __global__ void beyond_member(float* out) {
+    Tail tail = {};
+    for (unsigned i = 0; i <= 2; ++i) tail.rest[i] = float(i);  // beyond_member
+    out[threadIdx.x] = tail.first + tail.rest[threadIdx.x % 2];
+}
+
+// Structures in an array.
+extern "C" __global__ void beyond_pairs(float* out) {
+    float2 pairs[2];
+    for (unsigned i = 0; i <= 2; ++i) pairs[i] = make_float2(float(i), 1.0f);  // beyond_pairs
+    out[threadIdx.x] = pairs[threadIdx.x % 2].x + pairs[0].y;
+}
+
 extern "C" __global__ void beyond_dynamic(float* out) {
     DYNAMIC_SHARED(float, all);
     all[threadIdx.x + 1] = 1.0f;  // beyond_dynamic

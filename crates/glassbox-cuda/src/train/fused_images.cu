@@ -81,7 +81,7 @@ struct Ahead {
 
     // This thread has the units from `unit` on.
     __device__ __forceinline__ void fetch(const Shared& shared, const Matrix& w1, unsigned e0, unsigned found, unsigned unit) {
-        if (e0 >= found) return;
+        if (e0 >= found) return;  // mutant: asks for no row
         unsigned end = unit < w1.cols ? found : 0, e = e0 + threadIdx.x / WARP;
         const float* column = w1.place(0, unit);
 #pragma unroll
@@ -114,7 +114,7 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const Batch& next, 
 #pragma unroll 1
     for (unsigned unit0 = 0; unit0 < h; unit0 += UNITS) {
         unsigned unit = unit0 + threadIdx.x, mine = unit0 + 4 * lane;
-        bool has_unit = threadIdx.x < UNITS && unit < h;
+        bool has_unit = threadIdx.x < UNITS && unit < h;  // mutant: one thread asks for a bias too many
         float acc = 0.0f, bias = 0.0f;
         unsigned first = 0, all;
         do {
@@ -134,7 +134,7 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const Batch& next, 
             }
             __syncthreads();
             all = shared.count;
-            unsigned found = all - first < SEGMENT ? all - first : SEGMENT;
+            unsigned found = all - first < SEGMENT ? all - first : SEGMENT;  // mutant: equal is equal
             // Memory answers two tiles later.
             Ahead<IS_ALIGNED> tiles[2];
             tiles[0].fetch(shared, w1, 0, found, mine);
@@ -142,16 +142,16 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const Batch& next, 
             if (first == 0 && has_unit) bias = b1[unit];
             if (first == 0 && unit0 == 0) meanwhile();
 #pragma unroll 1
-            for (unsigned e0 = 0; e0 < found; e0 += 2 * ROWS) {
+            for (unsigned e0 = 0; e0 < found; e0 += 2 * ROWS) {  // mutant: the next break ends it
 #pragma unroll
                 for (unsigned t = 0; t < 2; ++t) {
                     unsigned at = e0 + t * ROWS;
-                    if (at >= found) break;
+                    if (at >= found) break;  // mutant: a chain of no terms
                     tiles[t].put(shared);
                     __syncthreads();
                     tiles[t].fetch(shared, w1, at + 2 * ROWS, found, mine);
-                    if (threadIdx.x < UNITS) {
-                        acc = run(acc, found - at < ROWS ? found - at : ROWS, [&](float* x, float* w, unsigned p) {
+                    if (threadIdx.x < UNITS) {  // mutant: one chain too many, which nobody reads
+                        acc = run(acc, found - at < ROWS ? found - at : ROWS, [&](float* x, float* w, unsigned p) {  // mutant: equal is equal
                             const float *values = shared.values + at + p, *column = shared.weights + p * UNITS + threadIdx.x;
 #pragma unroll
                             for (unsigned s = 0; s < STEP; s += 4) load4(x + s, values + s);
@@ -163,7 +163,7 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const Batch& next, 
                 }
             }
             first += SEGMENT;
-        } while (first < all);
+        } while (first < all);  // mutant: once more without terms
         if (threadIdx.x < UNITS) {
             float x = acc + bias;
             shared.before[unit] = x;
@@ -188,7 +188,7 @@ struct AheadTurned {
         unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 #pragma unroll
         for (unsigned a = 0; a < TURNED_EACH; ++a)
-            if (lane < outputs) shared.weights[lane * TURNED + warp + a * WARPS] = column[a];
+            if (lane < outputs) shared.weights[lane * TURNED + warp + a * WARPS] = column[a];  // mutant: one row too many, which nobody reads
     }
 };
 
@@ -211,8 +211,8 @@ __device__ __forceinline__ void take_image(const Batch& next, const Matrix& w1, 
         if (p0 > 0) ahead.fetch(w2, p0);
         ahead.put(shared, outputs);
         __syncthreads();
-        if (threadIdx.x < WARP) {
-            logit = run(logit, h - p0 < UNITS ? h - p0 : UNITS, [&](float* x, float* w, unsigned p) {
+        if (threadIdx.x < WARP) {  // mutant: one chain too many, which nobody reads
+            logit = run(logit, h - p0 < UNITS ? h - p0 : UNITS, [&](float* x, float* w, unsigned p) {  // mutant: equal is equal
                 const float *units = shared.units + p0 + p, *column = shared.weights + (lane < o ? lane : 0) * TURNED + p;
 #pragma unroll
                 for (unsigned s = 0; s < STEP; s += 4) {
@@ -221,12 +221,12 @@ __device__ __forceinline__ void take_image(const Batch& next, const Matrix& w1, 
                 }
             });
         }
-        if (p0 + UNITS < h) __syncthreads();
+        if (p0 + UNITS < h) __syncthreads();  // mutant: one barrier too many
     }
     // One warp runs along the chains of the outputs. What does not depend on them is for the others.
     if (threadIdx.x >= WARP) {
         const unsigned OTHERS = THREADS - WARP, ASKED = 4;
-        for (unsigned p = threadIdx.x - WARP; p < i; p += ASKED * OTHERS) {
+        for (unsigned p = threadIdx.x - WARP; p < i; p += ASKED * OTHERS) {  // mutant: each pixel is looked at below
             unsigned char bytes[ASKED];
 #pragma unroll
             for (unsigned a = 0; a < ASKED; ++a) bytes[a] = p + a * OTHERS < i ? next.pixels[u64(row) * i + p + a * OTHERS] : 0;
@@ -256,7 +256,7 @@ __device__ __forceinline__ void take_image(const Batch& next, const Matrix& w1, 
     __syncthreads();
     if (threadIdx.x == THREADS - 1) losses[row] = math::ln(shared.sum) - shared.distance;
 #pragma unroll 1
-    for (unsigned p0 = 0; p0 < h; p0 += UNITS) {
+    for (unsigned p0 = 0; p0 < h; p0 += UNITS) {  // mutant: there are no units
         if (h > UNITS) {
             ahead.fetch(w2, p0);
             __syncthreads();

@@ -70,7 +70,7 @@ __device__ __forceinline__ void gather(Tile& shared, unsigned char* next_pixels,
             terms[u64(row) * i + before] = make_uint2(first + EACH * threadIdx.x + a, __float_as_uint(scaled(bytes[a])));
             ++before;
         }
-        if (first + EACH * UPDATE_THREADS < i) __syncthreads();
+        if (first + EACH * UPDATE_THREADS < i) __syncthreads();  // mutant: one barrier too many
     }
     // Who reads does not know yet how many there are.
     for (unsigned e = found + threadIdx.x; e < i; e += UPDATE_THREADS) terms[u64(row) * i + e] = make_uint2(0, 0);
@@ -132,7 +132,7 @@ __device__ __forceinline__ float2 pixel_gradients(Tile& shared, Rule& rule, bool
             acc.x = fmaf(__uint_as_float(term.y), shared.first.deltas[term.x][lane], acc.x);
             acc.y = fmaf(__uint_as_float(term.y), shared.first.deltas[term.x][lane + WARP], acc.y);
         }
-        if (row0 + IMAGES < b) __syncthreads();
+        if (row0 + IMAGES < b) __syncthreads();  // mutant: one barrier too many
     }
     return make_float2(end_of_chain(acc.x), end_of_chain(acc.y));
 }
@@ -154,9 +154,9 @@ __device__ __forceinline__ float output_gradient(Tile& shared, const Matrix& hid
 #pragma unroll 8
         for (unsigned row = 0; row < IMAGES; ++row) {
             float x = shared.last.hidden[row][lane], y = shared.last.dlogits[row][warp];
-            if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);
+            if (x != 0.0f && y != 0.0f) acc = fmaf(x, y, acc);  // mutant: gradients of logits are finite, so a zero adds a zero
         }
-        if (row0 + IMAGES < b) __syncthreads();
+        if (row0 + IMAGES < b) __syncthreads();  // mutant: one barrier too many
     }
     return end_of_chain(acc);
 }
@@ -174,8 +174,8 @@ __device__ __forceinline__ float sum(const float* __restrict__ a, unsigned step,
 __device__ __forceinline__ bool ends_run(float mine, const float* __restrict__ losses, const unsigned* __restrict__ right,
                                          unsigned is_mean, unsigned b) {
     const float LARGE = 1e30f;
-    bool has_large = !(fabsf(mine) < LARGE);
-    for (unsigned row = threadIdx.x + UPDATE_THREADS; row < b; row += UPDATE_THREADS) has_large |= !(fabsf(losses[row]) < LARGE);
+    bool has_large = !(fabsf(mine) < LARGE);  // mutant: sums of such losses are finite
+    for (unsigned row = threadIdx.x + UPDATE_THREADS; row < b; row += UPDATE_THREADS) has_large |= !(fabsf(losses[row]) < LARGE);  // mutant: as above
     return __syncthreads_or(has_large) && !is_finite(batch_outcome(losses, right, is_mean, b).loss);
 }
 
