@@ -106,7 +106,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     Copies copies(left, right, tile);
     copies.start(stages[0], 0);
     // Two steps a turn: `now` is known while this is compiled, and with it where a tile lies.
-    for (unsigned first = 0; first < k; first += 2 * DEPTH) {  // mutant: two steps more add zeros
+    for (unsigned first = 0; first < k; first += 2 * DEPTH) {
 #pragma unroll
         for (unsigned now = 0; now < 2; ++now) {
             unsigned next = first + (now + 1) * DEPTH;
