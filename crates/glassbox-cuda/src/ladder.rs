@@ -1,7 +1,7 @@
-//! The product ladder: eleven kernels for the same product, each with one change that should make it faster.
+//! The product ladder: kernels for the same product on eleven rungs, each with one change that should make it faster.
 //!
-//! The kernels are in `ladder/matmul`, one numbered file a rung, to be read in order. Rungs 1 to 8 give the
-//! bits of the definition. Rungs 9 to 11 multiply on tensor cores and state how far off they may be. Where the
+//! The kernels are in `ladder/matmul`, numbered files, to be read in order. Rung 8 has a second file, with smaller
+//! tiles for outputs that make few. Rungs 1 to 8 give the bits of the definition. Rungs 9 to 11 multiply on tensor cores and state how far off they may be. Where the
 //! result of a rung is infinite or NaN, it is the definition's, on every rung.
 
 use crate::buffer::Buffer;
@@ -58,13 +58,16 @@ pub enum Arithmetic {
 
 macro_rules! rung {
     ($name:literal, $ending:literal, $capability:literal, $block:expr, $tile:expr, $arithmetic:ident) => {
+        rung!($name, $name, $ending, $capability, $block, $tile, $arithmetic)
+    };
+    ($name:expr, $file:literal, $ending:literal, $capability:literal, $block:expr, $tile:expr, $arithmetic:ident) => {
         Rung {
             name: $name,
-            file: concat!("ladder/matmul/", $name, $ending, ".cu"),
+            file: concat!("ladder/matmul/", $file, $ending, ".cu"),
             kernel: concat!("matmul_", $name),
             image: Image {
-                name: concat!("ladder/matmul/", $name),
-                ptx: include_str!(concat!("../ptx/ladder/matmul/", $name, $ending, ".ptx")),
+                name: concat!("ladder/matmul/", $file),
+                ptx: include_str!(concat!("../ptx/ladder/matmul/", $file, $ending, ".ptx")),
                 capability: $capability,
             },
             block: $block,
@@ -74,8 +77,23 @@ macro_rules! rung {
     };
 }
 
-/// The rungs, in order.
-pub static MATMUL: [Rung; 11] = [
+/// One of the tiles of a file of several.
+macro_rules! smaller {
+    ($side:literal, $threads:literal) => {
+        rung!(
+            concat!("08_smaller_tiles_", $side),
+            "08_smaller_tiles",
+            ".sm80",
+            80,
+            [$threads, 1],
+            Tile::Square($side),
+            Chain
+        )
+    };
+}
+
+/// The rungs, in order; the eighth with four sizes of tile.
+pub static MATMUL: [Rung; 14] = [
     rung!("01_naive", "", 75, [32, 8], Tile::ThreadsDown, Chain),
     rung!("02_coalesced", "", 75, [32, 8], Tile::ThreadsAcross, Chain),
     rung!("03_tiled", "", 75, [256, 1], Tile::Square(16), Chain),
@@ -84,6 +102,9 @@ pub static MATMUL: [Rung; 11] = [
     rung!("06_vectorized", "", 75, [256, 1], Tile::Square(128), Chain),
     rung!("07_warp_tiled", "", 75, [256, 1], Tile::Square(128), Chain),
     rung!("08_double_buffered", ".sm80", 80, [256, 1], Tile::Square(128), Chain),
+    smaller!(64, 128),
+    smaller!(32, 64),
+    smaller!(16, 64),
     rung!("09_tf32", ".sm80", 80, [256, 1], Tile::Square(128), Tf32),
     rung!("10_bf16", ".sm80", 80, [256, 1], Tile::Square(128), Bf16),
     rung!("11_split", ".sm80", 80, [256, 1], Tile::Square(128), Split),
@@ -226,27 +247,37 @@ const FAST_TF32: [u32; 2] = [80, 90];
 /// If not `exact`, the result may differ from the definition by what the arithmetic of f32 allows: rung 11
 /// comes into question, but never tf32 or bf16, which have to be asked for.
 ///
-/// The thresholds are arithmetic and were not measured. A large tile reads memory least often, but its block
-/// runs on one multiprocessor: with fewer blocks than multiprocessors the rest of the chip is idle. So it is the
-/// largest tile that still gives a block to each, and the smallest one where none does. An output of one row
-/// uses no number of b twice; copies in shared memory would be in vain.
+/// A large tile reads memory least often, but its block runs on one multiprocessor: with few blocks the rest of the
+/// chip is idle. So it is the largest tile that still gives enough blocks, and the smallest one where none does. An
+/// output of one row uses no number of b twice; copies in shared memory would be in vain.
+///
+/// How many are enough from capability 80 on was measured on an H100, which has 132 multiprocessors: rung 8 in
+/// `bench/results/gpu-nvidia-h100-80gb-hbm3.md`, and its smaller tiles in a scratch program (`SPEED.md`). Tiles of 128
+/// and 64 win against those of half their side with 256 blocks, by 3 and 11 %, and lose with 64 by a third or more.
+/// Tiles of 32 win with 100 and more, and lose with 64. The numbers between are estimates. Below 80 nothing was
+/// measured: a block for each multiprocessor is enough there.
 pub fn best(capability: u32, exact: bool, [m, _, n]: [usize; 3]) -> &'static Rung {
-    let [_, coalesced, tiled, one_d, _, _, warp_tiled, double_buffered, .., split] = &MATMUL;
+    let [_, coalesced, tiled, one_d, _, _, warp_tiled, ..] = &MATMUL;
+    let [.., tile_128, tile_64, tile_32, tile_16, _, _, split] = &MATMUL;
     if m == 1 {
         return coalesced;
     }
-    let large = match capability {
-        _ if !exact && FAST_TF32.contains(&capability) => split,
-        80.. => double_buffered,
-        _ => warp_tiled,
+    let is_split = !exact && FAST_TF32.contains(&capability);
+    let large = if is_split { split } else { tile_128 };
+    let (candidates, smallest) = match capability {
+        80.. => (&[(large, 2 * ENOUGH), (tile_64, 2 * ENOUGH), (tile_32, 96)][..], tile_16),
+        _ => (&[(warp_tiled, ENOUGH), (one_d, ENOUGH)][..], tiled),
     };
-    let is_enough = |rung: &&Rung| rung.blocks(rung.block, [m, n]) >= ENOUGH;
-    [large, one_d].into_iter().find(is_enough).unwrap_or(tiled)
+    let found = candidates.iter().find(|(rung, enough)| rung.blocks(rung.block, [m, n]) >= *enough);
+    found.map_or(smallest, |(rung, _)| rung)
 }
 
-/// Whether [`best`] takes the split product, which there also is for factors that are turned.
-pub(crate) fn takes_split(capability: u32, exact: bool, dims: [usize; 3]) -> bool {
-    best(capability, exact, dims).arithmetic == Arithmetic::Split
+/// Whether a product with a factor that is turned takes the split product, which there also is for those. They have no
+/// other tile that is as good, so fewer blocks are enough than in [`best`].
+pub(crate) fn takes_split(capability: u32, exact: bool, [m, _, n]: [usize; 3]) -> bool {
+    let [.., split] = &MATMUL;
+    let is_enough = split.blocks(split.block, [m, n]) >= ENOUGH;
+    !exact && FAST_TF32.contains(&capability) && m != 1 && is_enough
 }
 
 #[cfg(test)]
@@ -259,41 +290,76 @@ mod tests {
 
     #[test]
     fn the_best_rung_has_the_largest_tile_that_fills_the_chip() {
-        let shapes = [
-            [4096, 4096, 4096],
-            [1000, 300, 1000],
-            [64, 784, 128],
-            [128, 64, 784],
-            [1, 784, 128],
-            [1408, 8, 1152],
-            [1280, 8, 1280],
-            [1279, 8, 1024],
-        ];
-        let [one, two] = ["04_register_1d", "03_tiled"];
-        let rest = |large| [large, one, two, two, "02_coalesced", one, one, one];
+        let [tile_64, tile_32, tile_16] =
+            ["08_smaller_tiles_64", "08_smaller_tiles_32", "08_smaller_tiles_16"];
+        // A shape, and what is best for it from capability 80 on; an empty name is the largest tile.
+        let (shapes, rest): (Vec<_>, Vec<_>) = [
+            ([4096; 3], ""),
+            ([2048; 3], ""),
+            ([1024; 3], tile_64),
+            ([512; 3], tile_32),
+            ([256; 3], tile_16),
+            ([1024, 784, 128], tile_32),
+            ([64, 784, 128], tile_16),
+            ([64, 128, 10], tile_16),
+            ([128, 64, 784], tile_32),
+            ([1, 784, 4096], "02_coalesced"),
+            // 12 tiles across and 18 down are 216 blocks, and a row or column more is one of blocks.
+            ([2304, 1, 1536], ""),
+            ([2176, 1, 1537], ""),
+            ([2304, 1, 1408], tile_64),
+            ([1152, 1, 768], tile_64),
+            ([1152, 1, 704], tile_32),
+            ([384, 1, 256], tile_32),
+            ([384, 1, 224], tile_16),
+        ]
+        .into_iter()
+        .unzip();
         for (capability, exact, large) in [
-            (75, true, "07_warp_tiled"),
-            (75, false, "07_warp_tiled"),
             (80, true, "08_double_buffered"),
             (86, false, "08_double_buffered"),
+            (90, true, "08_double_buffered"),
             (90, false, "11_split"),
             (100, false, "08_double_buffered"),
             (120, false, "08_double_buffered"),
         ] {
+            let expected: Vec<_> =
+                rest.iter().map(|&name| if name.is_empty() { large } else { name }).collect();
             let found = names(capability, exact, &shapes);
-            assert_eq!(found, rest(large), "{capability}, exact {exact}");
+            assert_eq!(found, expected, "{capability}, exact {exact}");
         }
-        // 9 tiles of 128 across and 12 down are 108 blocks.
-        assert_eq!(
-            names(80, true, &[[1536, 1, 1152], [1408, 1, 1152]]),
-            ["08_double_buffered", one]
-        );
+    }
+
+    #[test]
+    fn an_older_chip_has_the_rungs_before_the_eighth() {
+        let shapes =
+            [[4096; 3], [1536, 1, 1152], [1408, 1, 1152], [1000; 3], [64, 784, 128], [1, 784, 128]];
+        let [large, one, two] = ["07_warp_tiled", "04_register_1d", "03_tiled"];
+        for exact in [true, false] {
+            let found = names(75, exact, &shapes);
+            assert_eq!(found, [large, large, one, one, two, "02_coalesced"], "exact {exact}");
+        }
+    }
+
+    #[test]
+    fn turned_factors_have_the_split_product_sooner() {
+        let dims = [1536, 1, 1152];
+        assert!(takes_split(90, false, dims));
+        assert_eq!(best(90, false, dims).arithmetic, Arithmetic::Chain);
+        for (capability, exact, dims) in [
+            (90, true, dims),
+            (86, false, dims),
+            (90, false, [1408, 1, 1152]),
+            (90, false, [1, 1, 1 << 20]),
+        ] {
+            assert!(!takes_split(capability, exact, dims), "{capability}, {exact}, {dims:?}");
+        }
     }
 
     #[test]
     fn what_is_not_exact_is_still_as_good_as_f32() {
         for capability in [75, 80, 86, 89, 90, 100, 103, 120, 121] {
-            for dims in [[1, 1, 1], [64, 784, 128], [4096; 3]] {
+            for dims in [[1, 1, 1], [64, 784, 128], [512; 3], [1024; 3], [4096; 3]] {
                 assert!(best(capability, true, dims).is_exact());
                 let rung = best(capability, false, dims);
                 assert!(matches!(rung.arithmetic, Arithmetic::Chain | Arithmetic::Split));
@@ -304,9 +370,10 @@ mod tests {
 
     #[test]
     fn the_split_is_bounded_closer_than_a_long_chain() {
-        let [chain, tf32, bf16, split] = [0, 8, 9, 10].map(|i| MATMUL[i].bound(784, 1.0));
+        let [first, .., tf32, bf16, last] = &MATMUL;
+        let [chain, tf32, bf16, split] = [first, tf32, bf16, last].map(|rung| rung.bound(784, 1.0));
         assert!(split < chain && chain < tf32 && tf32 < bf16, "{split} {chain} {tf32} {bf16}");
-        assert!(MATMUL[10].bound(8, 1.0) < 64.0 * F32);
+        assert!(last.bound(8, 1.0) < 64.0 * F32);
     }
 
     #[test]
@@ -320,8 +387,12 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_files() {
-        for (i, rung) in MATMUL.iter().enumerate() {
-            assert!(rung.name.starts_with(&format!("{:02}_", i + 1)), "{}", rung.name);
+        let number = |rung: &Rung| rung.name[..2].parse::<u32>().unwrap();
+        let mut numbers: Vec<u32> = MATMUL.iter().map(number).collect();
+        assert!(numbers.is_sorted());
+        numbers.dedup();
+        assert_eq!(numbers, Vec::from_iter(1..=11));
+        for rung in &MATMUL {
             assert!(rung.image.ptx.contains(&format!(".entry {}(", rung.kernel)), "{}", rung.name);
             let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(rung.file);
             assert!(file.is_file(), "{}", rung.file);
