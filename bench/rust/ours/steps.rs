@@ -45,7 +45,7 @@ impl Trained {
 
 fn samples((pixels, labels): &(Vec<u8>, Vec<u8>)) -> Samples {
     let labels = labels.iter().map(|&label| label.into()).collect();
-    Samples { pixels: pixels.clone(), labels, width: 784, classes: 10 }
+    Samples::images(pixels.clone(), labels, 784, 10)
 }
 
 impl Peer for Trained {
@@ -68,7 +68,7 @@ impl Peer for Trained {
     }
 
     fn classes(&mut self) -> Vec<u32> {
-        let pixels = common::numbers(&self.test.pixels);
+        let pixels = common::numbers(self.test.pixels().expect("images"));
         let x = Tensor::new(&[self.test.len(), 784], pixels).expect("images");
         let logits = self.network.forward(&self.device, &x).expect("logits");
         let mut classes = Vec::new();

@@ -38,15 +38,21 @@ impl Live {
         let EpochRecord { epoch, train_loss, train_accuracy, seconds, .. } = record;
         let rate = self.samples as f64 / seconds.max(1e-9);
         let mut text = format!(
-            "epoch {epoch:>2}/{}  loss {train_loss:.4}  accuracy {:.2} %  {seconds:.2} s  {rate:.0} images/s",
+            "epoch {epoch:>2}/{}  loss {train_loss:.4}{}  {seconds:.2} s  {rate:.0} images/s",
             self.epochs,
-            100.0 * train_accuracy,
+            in_percent(*train_accuracy),
         );
-        if let (Some(loss), Some(accuracy)) = (record.validation_loss, record.validation_accuracy) {
-            text += &format!("  validation loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy);
+        if let Some(loss) = record.validation_loss {
+            let accuracy = in_percent(record.validation_accuracy);
+            text += &format!("  validation loss {loss:.4}{accuracy}");
         }
         self.line(text);
     }
+}
+
+/// The accuracy, if there is one.
+fn in_percent(accuracy: Option<f64>) -> String {
+    accuracy.map(|accuracy| format!("  accuracy {:.2} %", 100.0 * accuracy)).unwrap_or_default()
 }
 
 impl Sink for Live {
@@ -69,9 +75,9 @@ impl Sink for Live {
                 self.bar.set_position(*step);
                 let images = *step as f64 * self.samples as f64 / self.steps_per_epoch as f64;
                 self.bar.set_message(format!(
-                    "epoch {epoch}/{}  loss {epoch_loss:.4}  accuracy {:.2} %  {:.0} images/s",
+                    "epoch {epoch}/{}  loss {epoch_loss:.4}{}  {:.0} images/s",
                     self.epochs,
-                    100.0 * epoch_accuracy,
+                    in_percent(*epoch_accuracy),
                     images / seconds.max(1e-9),
                 ));
             }

@@ -72,7 +72,7 @@ fn predictions(set: &Dataset, count: usize, path: &Path) -> Result<Vec<u32>, Fai
     let device = Device::cpu(None)?;
     let order: Vec<u32> = (0..count as u32).collect();
     let mut x = Tensor::zeros(&[count, samples.width]);
-    device.gather(&mut x, &samples.pixels, &order)?;
+    samples.gather(&device, &mut x, &order)?;
     let mut answers = Vec::new();
     device.argmax(&mut answers, network.forward(&device, &x)?)?;
     Ok(answers)

@@ -227,6 +227,7 @@ fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure>
         max_steps: arguments.max_steps.or(base.max_steps),
         batch: arguments.batch.unwrap_or(base.batch),
         lr: arguments.lr.unwrap_or(base.lr),
+        loss: base.loss,
         reduction: arguments.reduction.unwrap_or(base.reduction),
         weight_decay: arguments.weight_decay.unwrap_or(base.weight_decay),
         clip: arguments.clip.or(base.clip),

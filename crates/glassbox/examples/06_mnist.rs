@@ -15,8 +15,8 @@ impl Sink for Printer {
                 println!("{network}: {parameters} parameters");
                 println!("untrained loss {found:.3}; knowing nothing it is ln 10 = {expected:.3}");
             }
-            Event::Step { step, loss, epoch_accuracy, .. } if step % 100 == 0 => {
-                let percent = 100.0 * epoch_accuracy;
+            Event::Step { step, loss, epoch_accuracy: Some(accuracy), .. } if step % 100 == 0 => {
+                let percent = 100.0 * accuracy;
                 println!("step {step:>4}  loss {loss:.4}  accuracy so far {percent:.1} %");
             }
             _ => {}

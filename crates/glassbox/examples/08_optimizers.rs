@@ -53,5 +53,5 @@ fn main() -> Result<()> {
 fn samples(first: u32, count: u32) -> Samples {
     let (pixels, labels) = digits::generate(digits::SEED, first, count);
     let labels = labels.into_iter().map(u32::from).collect();
-    Samples { pixels, labels, width: digits::PIXELS, classes: 10 }
+    Samples::images(pixels, labels, digits::PIXELS, 10)
 }

@@ -13,7 +13,7 @@ const MODEL: &str = "784-128-relu-dropout0.1-10";
 fn main() -> Result<()> {
     let (pixels, labels) = digits::generate(digits::SEED, 0, 320);
     let labels = labels.into_iter().map(u32::from).collect();
-    let samples = Samples { pixels, labels, width: digits::PIXELS, classes: 10 };
+    let samples = Samples::images(pixels, labels, digits::PIXELS, 10);
 
     // The definition, then the fast engine with all that this processor has.
     let mut devices = vec![Device::Reference];

@@ -6,7 +6,7 @@ use crate::loss::{Loss, Reduction, Targets};
 use crate::metrics::{Confusion, MAX_CLASSES};
 use crate::network::Network;
 use crate::plan;
-use crate::samples::Samples;
+use crate::samples::{Answers, Batch, Inputs, Samples};
 use crate::tensor::Tensor;
 
 /// Samples a forward pass. The loss is added up batch by batch, so this number is part of its bits.
@@ -30,28 +30,61 @@ pub struct Evaluation {
 pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Result<Evaluation> {
     check_widths(network, samples)?;
     let mut confusion = Confusion::new(network.output_width())?;
-    let (mut loss, mut answers) = (0.0, Vec::new());
-    let o = network.output_width();
-    let (mut all, mut logits) = (Tensor::zeros(&[0, o]), Tensor::zeros(&[0, o]));
-    for first in (0..samples.len()).step_by(AT_ONCE * BATCH) {
-        let end = samples.len().min(first + AT_ONCE * BATCH);
-        let pixels = &samples.pixels[first * samples.width..end * samples.width];
-        infer(network, device, pixels, &mut all)?;
-        for (rows, labels) in
-            all.data().chunks(BATCH * o).zip(samples.labels[first..end].chunks(BATCH))
-        {
-            logits.set_rows(labels.len());
-            logits.data_mut().copy_from_slice(rows);
-            let sum = Loss::CrossEntropy(Reduction::Sum);
-            loss += sum.forward(device, &logits, Targets::Classes(labels))?;
-            device.argmax(&mut answers, &logits)?;
-            for (&label, &answer) in labels.iter().zip(&answers) {
-                confusion.add(label, answer)?;
-            }
-        }
-    }
+    let (mut loss, mut said) = (0.0, Vec::new());
+    each_batch(network, device, samples, &mut |logits, targets| {
+        loss += Loss::CrossEntropy(Reduction::Sum).forward(device, logits, targets)?;
+        device.argmax(&mut said, logits)?;
+        let Targets::Classes(labels) = targets else { return Ok(()) };
+        labels.iter().zip(&said).try_for_each(|(&label, &said)| Ok(confusion.add(label, said)?))
+    })?;
     let loss = if samples.is_empty() { 0.0 } else { loss / samples.len() as f64 };
     Ok(Evaluation { loss, accuracy: confusion.accuracy(), confusion })
+}
+
+/// The mean of the squared errors over all outputs of all samples, whose answers are values.
+pub fn mean_squared_error(
+    network: &mut Network,
+    device: &Device,
+    samples: &Samples,
+) -> Result<f64> {
+    check_widths(network, samples)?;
+    let mut sum = 0.0;
+    each_batch(network, device, samples, &mut |y, targets| {
+        sum += Loss::MeanSquaredError(Reduction::Sum).forward(device, y, targets)?;
+        Ok(())
+    })?;
+    Ok(sum / (samples.len() * samples.outputs()).max(1) as f64)
+}
+
+/// Hears the outputs of a batch, and what they should have been.
+type OnBatch<'a> = dyn FnMut(&Tensor, Targets) -> Result<()> + 'a;
+
+/// Gives the outputs for all samples, in their order, to `each`, batch by batch.
+fn each_batch(
+    network: &mut Network,
+    device: &Device,
+    samples: &Samples,
+    each: &mut OnBatch,
+) -> Result<()> {
+    let o = network.output_width();
+    let (mut all, mut outputs) = (Tensor::zeros(&[0, o]), Tensor::zeros(&[0, o]));
+    let mut batch = Batch::of(samples);
+    for first in (0..samples.len()).step_by(AT_ONCE * BATCH) {
+        let end = samples.len().min(first + AT_ONCE * BATCH);
+        let inputs = first * samples.width..end * samples.width;
+        match &samples.inputs {
+            Inputs::Pixels(pixels) => infer(network, device, &pixels[inputs], &mut all)?,
+            Inputs::Numbers(numbers) => infer_numbers(network, device, &numbers[inputs], &mut all)?,
+        }
+        let order: Vec<u32> = (first as u32..end as u32).collect();
+        for (rows, order) in all.data().chunks(BATCH * o).zip(order.chunks(BATCH)) {
+            outputs.set_rows(order.len());
+            outputs.data_mut().copy_from_slice(rows);
+            batch.gather(samples, order)?;
+            each(&outputs, batch.targets())?;
+        }
+    }
+    Ok(())
 }
 
 /// `out` (b,o) becomes the network's outputs for images `pixels` (b,i), bytes that are divided by
@@ -68,18 +101,7 @@ pub fn infer(
     out: &mut Tensor,
 ) -> Result<()> {
     let (width, o) = (network.input_width(), network.output_width());
-    let shapes = || vec![vec![pixels.len()], out.shape().to_vec(), vec![width, o]];
-    let wrong = |hint| Err(Error::Shape { op: "infer", shapes: shapes(), hint });
-    if !pixels.len().is_multiple_of(width) {
-        return wrong("pixels (b·i) for a network (i,o) come as whole images");
-    }
-    if out.matrix("infer")?[1] != o {
-        return wrong("outputs (b,o) are as wide as those of the network (i,o)");
-    }
-    if out.is_f64() {
-        return wrong("outputs are computed in f32, the element type of the network");
-    }
-    out.set_rows(pixels.len() / width);
+    make_room(network, pixels.len(), out)?;
     if plan::infer(network, device, pixels, out)? {
         return Ok(());
     }
@@ -93,9 +115,61 @@ pub fn infer(
     Ok(())
 }
 
+/// The same for inputs (b,i) that are numbers, and taken as they are.
+pub fn infer_numbers(
+    network: &mut Network,
+    device: &Device,
+    numbers: &[f32],
+    out: &mut Tensor,
+) -> Result<()> {
+    let (width, o) = (network.input_width(), network.output_width());
+    make_room(network, numbers.len(), out)?;
+    let mut x = Tensor::zeros(&[0, width]);
+    for (rows, out) in numbers.chunks(BATCH * width).zip(out.data_mut().chunks_mut(BATCH * o)) {
+        x.set_rows(rows.len() / width);
+        x.data_mut().copy_from_slice(rows);
+        out.copy_from_slice(network.forward(device, &x)?.data());
+    }
+    Ok(())
+}
+
+/// Gives `out` (b,o) as many rows as `len` inputs (b·i) of the network are.
+fn make_room(network: &Network, len: usize, out: &mut Tensor) -> Result<()> {
+    let (width, o) = (network.input_width(), network.output_width());
+    let shapes = || vec![vec![len], out.shape().to_vec(), vec![width, o]];
+    let wrong = |hint| Err(Error::Shape { op: "infer", shapes: shapes(), hint });
+    if !len.is_multiple_of(width) {
+        return wrong("inputs (b·i) for a network (i,o) come as whole rows");
+    }
+    if out.matrix("infer")?[1] != o {
+        return wrong("outputs (b,o) are as wide as those of the network (i,o)");
+    }
+    if out.is_f64() {
+        return wrong("outputs are computed in f32, the element type of the network");
+    }
+    out.set_rows(len / width);
+    Ok(())
+}
+
 /// An error unless the network takes these samples and has an output for each of their classes.
 pub fn check_widths(network: &Network, samples: &Samples) -> Result<()> {
-    check_sizes(network, samples.width, samples.classes)
+    let is_fit = match samples.answers {
+        Answers::Classes { classes, .. } => {
+            return check_sizes(network, samples.width, classes);
+        }
+        // As many values as outputs, where of the classes some may be missing.
+        Answers::Values { width, .. } => network.output_width() == width,
+    };
+    if is_fit && network.input_width() == samples.width {
+        return Ok(());
+    }
+    let (i, o) = (samples.width, samples.outputs());
+    Err(Error::Setting {
+        setting: "--model",
+        value: network.to_string(),
+        reason: format!("the samples have {i} inputs and {o} values to predict"),
+        hint: format!("begin with {i} and end with {o}"),
+    })
 }
 
 /// The same for samples that nobody has taken yet: of so many pixels and classes.

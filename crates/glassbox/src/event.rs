@@ -41,8 +41,8 @@ pub enum Event {
         loss: f64,
         /// The mean loss of the epoch so far.
         epoch_loss: f64,
-        /// The accuracy on the epoch's samples so far, each before it was learned from.
-        epoch_accuracy: f64,
+        /// The accuracy on the epoch's samples so far, each before it was learned from; of a classifier.
+        epoch_accuracy: Option<f64>,
         /// The learning rate.
         rate: f32,
         /// Training time of the run so far, in seconds.
@@ -82,11 +82,11 @@ pub struct EpochRecord {
     pub step: u64,
     /// The mean loss on the training samples, each before it was learned from.
     pub train_loss: f64,
-    /// The accuracy on the training samples, each before it was learned from.
-    pub train_accuracy: f64,
+    /// The accuracy on the training samples, each before it was learned from; of a classifier.
+    pub train_accuracy: Option<f64>,
     /// The mean loss on the validation samples, if there are any.
     pub validation_loss: Option<f64>,
-    /// The accuracy on the validation samples, if there are any.
+    /// The accuracy on the validation samples, if there are any; of a classifier.
     pub validation_accuracy: Option<f64>,
     /// How long its steps took, in seconds.
     pub seconds: f64,
@@ -110,6 +110,10 @@ pub enum Ending {
 pub trait Sink {
     /// Hears an event. An error ends the run.
     fn event(&mut self, event: &Event) -> Result<()>;
+
+    /// Comes between two calls of the plan, 40 ms apart or less unless a step takes longer: the moment for whoever has
+    /// something else to look after, as an interpreter has its signals.
+    fn idle(&mut self) {}
 }
 
 /// No listener.

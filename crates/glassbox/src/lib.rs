@@ -42,6 +42,7 @@ pub mod telemetry;
 mod tensor;
 
 pub mod device;
+pub mod doctor;
 
 pub mod init;
 pub mod layers;
@@ -70,12 +71,12 @@ pub use event::{Ending, EpochRecord, Event, Sink};
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use layers::{Layer, Moment, Parameter, Pass};
-pub use loss::{Loss, Reduction, Targets};
+pub use loss::{Loss, LossName, Reduction, Targets};
 pub use network::Network;
 pub use optim::{Optimizer, Rule};
 pub use plan::{Plan, PlanName};
 pub use run::{Report, Run, RunRecord};
-pub use samples::Samples;
+pub use samples::{Answers, Inputs, Samples};
 pub use schedule::Schedule;
 pub use settings::Settings;
 pub use sweep::Sweep;

@@ -38,6 +38,32 @@ pub enum Loss {
     MeanSquaredError(Reduction),
 }
 
+/// A loss as users name it, its reduction apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossName {
+    /// For classes.
+    #[default]
+    CrossEntropy,
+    /// For values.
+    MeanSquaredError,
+}
+
+impl LossName {
+    /// The loss with this reduction.
+    pub fn with(self, reduction: Reduction) -> Loss {
+        match self {
+            LossName::CrossEntropy => Loss::CrossEntropy(reduction),
+            LossName::MeanSquaredError => Loss::MeanSquaredError(reduction),
+        }
+    }
+
+    /// Whether it is the one that settings need not name.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == LossName::default()
+    }
+}
+
 /// What the outputs of a batch should be.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a> {

@@ -64,7 +64,7 @@ pub struct Steps<'a> {
 pub struct StepResult {
     /// The loss of the batch, reduced as the loss says.
     pub loss: f64,
-    /// Samples that were classified rightly.
+    /// Samples that were classified rightly; none where the answers are values.
     pub correct: u32,
     /// Samples.
     pub count: u32,
@@ -133,18 +133,32 @@ impl Choice {
 }
 
 impl PlanName {
-    /// The plan of that name for a run with these settings, and a line that says why if the choice
-    /// was left to us.
+    /// The plan of that name for a run on images with these settings, and a line that says why if the
+    /// choice was left to us.
     pub fn choose(
         self,
         settings: &Settings,
         device: &Device,
     ) -> Result<(Box<dyn Plan>, Option<String>)> {
+        self.choose_for(true, settings, device)
+    }
+
+    /// The same, for a run on samples whose inputs are pixels or not: see [`Samples::pixels`].
+    pub fn choose_for(
+        self,
+        are_pixels: bool,
+        settings: &Settings,
+        device: &Device,
+    ) -> Result<(Box<dyn Plan>, Option<String>)> {
         let network = Network::new(&settings.model, Init::Zero, 0)?;
-        let choice = match device {
+        let mut choice = match device {
             Device::Cuda(_) => Choice::on_gpu(&network, settings),
             _ => Choice::on_cpu(&network, settings, device),
         };
+        if !are_pixels {
+            choice.obstacle.get_or_insert(NO_PIXELS.to_string());
+            choice.layered = || Box::new(Layered::default());
+        }
         match (self, choice.obstacle) {
             (PlanName::Layered, _) => Ok(((choice.layered)(), None)),
             (PlanName::Fused, None) => Ok(((choice.fused)(), None)),
@@ -158,6 +172,9 @@ impl PlanName {
         }
     }
 }
+
+/// Why whole steps do not take samples that are numbers.
+const NO_PIXELS: &str = "the inputs are numbers, and whole steps take pixels, which are bytes";
 
 /// The error that a plan cannot carry a run out.
 fn cannot(plan: &str, reason: String, hint: &str) -> Error {
@@ -206,11 +223,14 @@ pub(crate) fn infer(
     }
 }
 
-/// The engine trusts what it is given.
-fn check_samples(network: &Network, steps: &Steps) -> Result<()> {
+/// The pixels and labels of steps for an engine, which trusts what it is given.
+fn check_samples<'a>(network: &Network, steps: &Steps<'a>) -> Result<(&'a [u8], &'a [u32])> {
     let (samples, classes) = (steps.samples, network.output_width());
     let inputs = network.input_width();
-    if samples.width != inputs || samples.pixels.len() != inputs * samples.labels.len() {
+    let (Some(pixels), Some(labels)) = (samples.pixels(), samples.labels()) else {
+        return Err(cannot("fused", NO_PIXELS.to_string(), "use --plan layered"));
+    };
+    if samples.width != inputs || pixels.len() != inputs * labels.len() {
         return Err(Error::Shape {
             op: "steps",
             shapes: vec![vec![samples.len(), samples.width], vec![inputs, classes]],
@@ -221,15 +241,14 @@ fn check_samples(network: &Network, steps: &Steps) -> Result<()> {
         let (what, hint) = ("a step of no samples", "use a batch of at least 1");
         return Err(Error::Refused { what, hint });
     }
-    let labels = samples.labels.iter().enumerate();
-    if let Some((row, &label)) = labels.into_iter().find(|(_, l)| **l as usize >= classes) {
+    if let Some((row, &label)) = labels.iter().enumerate().find(|(_, l)| **l as usize >= classes) {
         return Err(Error::Label { row, label, classes });
     }
     if steps.order.iter().any(|&sample| sample as usize >= samples.len()) {
         let (what, hint) = ("a sample that does not exist", "give the order below samples.len()");
         return Err(Error::Refused { what, hint });
     }
-    Ok(())
+    Ok((pixels, labels))
 }
 
 impl fmt::Display for PlanName {

@@ -154,8 +154,8 @@ impl Run {
             seconds_total: self.started.elapsed().as_secs_f64(),
             epoch_seconds: progress.history.iter().map(|epoch| epoch.seconds).collect(),
             train_loss: learned.map(|(loss, _)| loss),
-            train_accuracy: learned.map(|(_, accuracy)| accuracy),
-            validation_accuracy: progress.best.as_ref().map(|best| best.accuracy),
+            train_accuracy: learned.and_then(|(_, accuracy)| accuracy),
+            validation_accuracy: progress.best.as_ref().and_then(|best| best.accuracy),
             test_loss: found.loss,
             test_accuracy: found.accuracy,
             test_interval: [interval.low, interval.high],
@@ -278,5 +278,10 @@ impl Sink for Both<'_> {
     fn event(&mut self, event: &Event) -> Result<()> {
         self.0.event(event)?;
         self.1.event(event)
+    }
+
+    fn idle(&mut self) {
+        self.0.idle();
+        self.1.idle();
     }
 }

@@ -1,20 +1,49 @@
-//! Samples: inputs and the classes they belong to, ready for training.
+//! Samples: inputs and what they should come to, ready for training.
 
 use crate::data::Dataset;
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::loss::Targets;
+use crate::tensor::Tensor;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 
-/// Images with their classes. Pixels stay bytes until a batch is gathered.
+/// Inputs with their answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    /// `width` bytes a sample.
-    pub pixels: Vec<u8>,
-    /// The class of each sample.
-    pub labels: Vec<u32>,
-    /// Bytes a sample.
+    /// The inputs, `width` a sample.
+    pub inputs: Inputs,
+    /// What the network should say to each.
+    pub answers: Answers,
+    /// Inputs a sample.
     pub width: usize,
-    /// The number of classes; every label is below it.
-    pub classes: usize,
+}
+
+/// What a network is given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inputs {
+    /// Pixels stay bytes until a batch is gathered, which divides them by 255. Plans that take whole steps need them.
+    Pixels(Vec<u8>),
+    /// Numbers that are taken as they are.
+    Numbers(Vec<f32>),
+}
+
+/// What a network should say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answers {
+    /// The class of each sample.
+    Classes {
+        /// The classes, each below the number of them.
+        labels: Vec<u32>,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Numbers, `width` a sample.
+    Values {
+        /// The numbers, sample by sample.
+        values: Vec<f32>,
+        /// Numbers a sample.
+        width: usize,
+    },
 }
 
 impl Samples {
@@ -25,17 +54,66 @@ impl Samples {
             return Err(Error::Label { row, label: labels[row], classes: set.classes });
         }
         let (width, classes) = (set.pixels(), set.classes);
-        Ok(Samples { pixels: set.images, labels, width, classes })
+        Ok(Samples::images(set.images, labels, width, classes))
     }
 
-    /// How many samples there are.
+    /// Images of `width` pixels, and the class of each.
+    pub fn images(pixels: Vec<u8>, labels: Vec<u32>, width: usize, classes: usize) -> Samples {
+        let (inputs, answers) = (Inputs::Pixels(pixels), Answers::Classes { labels, classes });
+        Samples { inputs, answers, width }
+    }
+
+    /// How many samples there are: as many as answers.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        match &self.answers {
+            Answers::Classes { labels, .. } => labels.len(),
+            Answers::Values { values, width } => values.len().checked_div(*width).unwrap_or(0),
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
+    }
+
+    /// How many numbers the inputs are.
+    pub fn input_len(&self) -> usize {
+        match &self.inputs {
+            Inputs::Pixels(pixels) => pixels.len(),
+            Inputs::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// The inputs as pixels, if they are.
+    pub fn pixels(&self) -> Option<&[u8]> {
+        match &self.inputs {
+            Inputs::Pixels(pixels) => Some(pixels),
+            Inputs::Numbers(_) => None,
+        }
+    }
+
+    /// The class of each sample, if the answers are classes.
+    pub fn labels(&self) -> Option<&[u32]> {
+        match &self.answers {
+            Answers::Classes { labels, .. } => Some(labels),
+            Answers::Values { .. } => None,
+        }
+    }
+
+    /// The outputs that a network for these answers needs: as many as classes, or as numbers a sample.
+    pub fn outputs(&self) -> usize {
+        match &self.answers {
+            Answers::Classes { classes, .. } => *classes,
+            Answers::Values { width, .. } => *width,
+        }
+    }
+
+    /// x (b,i) = the inputs of the samples `order` (b), pixels divided by 255
+    pub fn gather(&self, device: &Device, x: &mut Tensor, order: &[u32]) -> Result<()> {
+        match &self.inputs {
+            Inputs::Pixels(pixels) => device.gather(x, pixels, order),
+            Inputs::Numbers(numbers) => rows(x, numbers, self.width, order),
+        }
     }
 
     /// Splits off a random share, drawn from `seed`, for validation: (training, validation).
@@ -54,11 +132,81 @@ impl Samples {
 
     /// The samples with these indices.
     fn choose(&self, indices: &[u32]) -> Samples {
-        let image = |&index: &u32| &self.pixels[index as usize * self.width..][..self.width];
-        Samples {
-            pixels: indices.iter().flat_map(image).copied().collect(),
-            labels: indices.iter().map(|&index| self.labels[index as usize]).collect(),
-            ..*self
+        let inputs = match &self.inputs {
+            Inputs::Pixels(pixels) => Inputs::Pixels(chosen(pixels, self.width, indices)),
+            Inputs::Numbers(numbers) => Inputs::Numbers(chosen(numbers, self.width, indices)),
+        };
+        let answers = match &self.answers {
+            Answers::Classes { labels, classes } => {
+                Answers::Classes { labels: chosen(labels, 1, indices), classes: *classes }
+            }
+            Answers::Values { values, width } => {
+                Answers::Values { values: chosen(values, *width, indices), width: *width }
+            }
+        };
+        Samples { inputs, answers, width: self.width }
+    }
+}
+
+/// The rows `indices` of numbers that are `width` a row.
+fn chosen<T: Copy>(all: &[T], width: usize, indices: &[u32]) -> Vec<T> {
+    indices.iter().flat_map(|&index| &all[index as usize * width..][..width]).copied().collect()
+}
+
+/// x (b,i) = the rows `order` (b) of numbers (n,i)
+fn rows(x: &mut Tensor, numbers: &[f32], i: usize, order: &[u32]) -> Result<()> {
+    let count = numbers.len().checked_div(i).unwrap_or(0);
+    let is_fit = order.iter().all(|&row| (row as usize) < count);
+    if x.shape() != [order.len(), i] || !is_fit {
+        let shapes = vec![x.shape().to_vec(), vec![count, i]];
+        let hint = "one row of the output for each sample, which must exist";
+        return Err(Error::Shape { op: "gather", shapes, hint });
+    }
+    for (out, &row) in x.data_mut().chunks_exact_mut(i).zip(order) {
+        out.copy_from_slice(&numbers[row as usize * i..][..i]);
+    }
+    Ok(())
+}
+
+/// The answers of a batch, gathered where the samples' order has them apart.
+pub(crate) enum Batch {
+    Classes(Vec<u32>),
+    Values(Tensor),
+}
+
+impl Batch {
+    /// Room for the answers of samples like these.
+    pub(crate) fn of(samples: &Samples) -> Batch {
+        match &samples.answers {
+            Answers::Classes { .. } => Batch::Classes(Vec::new()),
+            Answers::Values { width, .. } => Batch::Values(Tensor::zeros(&[0, *width])),
+        }
+    }
+
+    /// Takes the answers of the samples `order`, which exist.
+    pub(crate) fn gather(&mut self, samples: &Samples, order: &[u32]) -> Result<()> {
+        match (self, &samples.answers) {
+            (Batch::Classes(batch), Answers::Classes { labels, .. }) => {
+                batch.clear();
+                batch.extend(order.iter().map(|&sample| labels[sample as usize]));
+                Ok(())
+            }
+            (Batch::Values(batch), Answers::Values { values, width }) => {
+                batch.set_rows(order.len());
+                rows(batch, values, *width, order)
+            }
+            (batch, _) => {
+                *batch = Batch::of(samples);
+                batch.gather(samples, order)
+            }
+        }
+    }
+
+    /// The answers.
+    pub(crate) fn targets(&self) -> Targets<'_> {
+        match self {
+            Batch::Classes(labels) => Targets::Classes(labels),
+            Batch::Values(values) => Targets::Values(values),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::loss::{Loss, Reduction};
+use crate::loss::{Loss, LossName, Reduction};
 use crate::optim::Rule;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct Settings {
     pub batch: usize,
     /// The learning rate that the schedule starts from.
     pub lr: f32,
+    /// What is made small.
+    #[serde(default, skip_serializing_if = "LossName::is_default")]
+    pub loss: LossName,
     /// How the losses of a batch become one number.
     pub reduction: Reduction,
     /// Added to the gradient, times the weight; apart from the gradient in AdamW.
@@ -56,6 +59,7 @@ impl Settings {
             max_steps: None,
             batch: 64,
             lr: 0.01,
+            loss: LossName::CrossEntropy,
             reduction: Reduction::Sum,
             weight_decay: 0.0,
             clip: None,
@@ -96,7 +100,7 @@ impl Settings {
 
     /// The loss.
     pub fn loss(&self) -> Loss {
-        Loss::CrossEntropy(self.reduction)
+        self.loss.with(self.reduction)
     }
 
     /// Whether the rate of a step depends on how many epochs there are.

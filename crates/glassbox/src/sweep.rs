@@ -121,7 +121,7 @@ impl Sweep {
             steps: progress.step,
             seconds_training: progress.seconds,
             train_loss: last.map_or(progress.mean_loss(), |epoch| epoch.train_loss),
-            validation_accuracy: progress.best.as_ref().map(|best| best.accuracy),
+            validation_accuracy: progress.best.as_ref().and_then(|best| best.accuracy),
             test_loss: found.loss,
             test_accuracy: found.accuracy,
             model_sha256: trainer.network().sha256(),

@@ -5,6 +5,8 @@
 //! `f64`, to check gradients with the very code that trains, so a tensor may hold those instead.
 
 use crate::error::{Error, Result};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +19,34 @@ pub struct Tensor {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Storage {
     /// What trains.
-    F32(Vec<f32>),
+    F32(Numbers),
     /// What checks.
     F64(Vec<f64>),
+}
+
+/// Numbers that others may look at without a copy: see [`Tensor::share`]. Whoever changes them while somebody looks
+/// gets numbers of their own first.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Numbers(Arc<Vec<f32>>);
+
+impl Numbers {
+    fn new(numbers: Vec<f32>) -> Numbers {
+        Numbers(Arc::new(numbers))
+    }
+}
+
+impl Deref for Numbers {
+    type Target = Vec<f32>;
+
+    fn deref(&self) -> &Vec<f32> {
+        &self.0
+    }
+}
+
+impl DerefMut for Numbers {
+    fn deref_mut(&mut self) -> &mut Vec<f32> {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 impl Tensor {
@@ -30,7 +57,7 @@ impl Tensor {
             let (expected, found) = (expected.unwrap_or(usize::MAX), data.len());
             return Err(Error::Count { shape: shape.to_vec(), expected, found });
         }
-        Ok(Tensor { shape: shape.to_vec(), storage: Storage::F32(data) })
+        Ok(Tensor { shape: shape.to_vec(), storage: Storage::F32(Numbers::new(data)) })
     }
 
     /// A tensor of zeros.
@@ -38,7 +65,7 @@ impl Tensor {
     /// # Panics
     /// If the rank is above 4, or no memory could hold it.
     pub fn zeros(shape: &[usize]) -> Tensor {
-        let storage = Storage::F32(vec![0.0; volume(shape)]);
+        let storage = Storage::F32(Numbers::new(vec![0.0; volume(shape)]));
         Tensor { shape: shape.to_vec(), storage }
     }
 
@@ -46,7 +73,7 @@ impl Tensor {
     pub fn zeros_like(&self, shape: &[usize]) -> Tensor {
         let len = volume(shape);
         let storage = match self.storage {
-            Storage::F32(_) => Storage::F32(vec![0.0; len]),
+            Storage::F32(_) => Storage::F32(Numbers::new(vec![0.0; len])),
             Storage::F64(_) => Storage::F64(vec![0.0; len]),
         };
         Tensor { shape: shape.to_vec(), storage }
@@ -93,6 +120,17 @@ impl Tensor {
     pub fn data(&self) -> &[f32] {
         match &self.storage {
             Storage::F32(data) => data,
+            Storage::F64(_) => panic!("this tensor holds f64"),
+        }
+    }
+
+    /// The numbers as they are now, rows first, without a copy: the tensor gets its own when it changes.
+    ///
+    /// # Panics
+    /// If they are `f64`.
+    pub fn share(&self) -> Arc<Vec<f32>> {
+        match &self.storage {
+            Storage::F32(data) => data.0.clone(),
             Storage::F64(_) => panic!("this tensor holds f64"),
         }
     }

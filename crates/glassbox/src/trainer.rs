@@ -6,14 +6,14 @@ pub use progress::{Best, Progress};
 
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, check_widths, evaluate};
+use crate::evaluate::{Evaluation, check_widths, evaluate, mean_squared_error};
 use crate::event::{Ending, EpochRecord, Event, Sink};
 use crate::layers::Moment;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::plan::{Plan, StepResult, Steps};
-use crate::samples::Samples;
+use crate::samples::{Answers, Samples};
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A plan gets as many steps at a time as take about this long, so that a stop is heeded soon.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(40);
 
 /// The first steps are all reported, later ones now and then: files stay small.
 const FIRST_STEPS: u64 = 100;
@@ -61,8 +61,22 @@ impl Trainer {
         folder: Option<PathBuf>,
     ) -> Result<Trainer> {
         settings.check()?;
-        let samples = samples.into();
         let network = Network::new(&settings.model, settings.init, settings.seed)?;
+        Trainer::of(network, settings, device, plan, samples, folder)
+    }
+
+    /// A run that begins with the parameters of `network`, whose text `settings.model` then is.
+    pub fn of(
+        network: Network,
+        mut settings: Settings,
+        device: Device,
+        plan: Box<dyn Plan>,
+        samples: impl Into<Arc<Samples>>,
+        folder: Option<PathBuf>,
+    ) -> Result<Trainer> {
+        settings.model = network.to_string();
+        settings.check()?;
+        let samples = samples.into();
         check_widths(&network, &samples)?;
         let (training, validation) = match settings.validation {
             0.0 => (samples, None),
@@ -174,7 +188,8 @@ impl Trainer {
     /// Says what is about to happen; before the first step, also how bad the network is.
     fn start(&mut self, sink: &mut dyn Sink) -> Result<()> {
         let is_new = self.progress.step == 0;
-        let untrained = if is_new { Some(self.untrained()?) } else { None };
+        // What values a network that knows nothing should say, nobody knows.
+        let untrained = if is_new && self.is_classifier() { Some(self.untrained()?) } else { None };
         let parameters = self.network.parameters().map(|(_, p)| p.value.len()).sum();
         sink.event(&Event::Started {
             network: self.network.to_string(),
@@ -186,6 +201,11 @@ impl Trainer {
             step: self.progress.step,
             untrained,
         })
+    }
+
+    /// Whether the answers are classes.
+    fn is_classifier(&self) -> bool {
+        self.training.labels().is_some()
     }
 
     /// The loss of the network as it is, on up to a thousand samples, and that of one that knows
@@ -229,6 +249,7 @@ impl Trainer {
                 (Instant::now(), self.steps_per_epoch() - self.progress.epoch_steps);
             self.steps_at_once(&order, self.at_once, sink)?;
             let took = start.elapsed();
+            sink.idle();
             // The rest of an epoch takes less, and says nothing.
             if took < PATIENCE / 2 && self.at_once < left {
                 self.at_once *= 2;
@@ -279,6 +300,7 @@ impl Trainer {
         seconds: f64,
         sink: &mut dyn Sink,
     ) -> Result<()> {
+        let is_classifier = self.is_classifier();
         let sum = match self.settings.reduction {
             Reduction::Mean => result.loss * f64::from(result.count),
             Reduction::Sum => result.loss,
@@ -292,7 +314,7 @@ impl Trainer {
                 epoch: progress.epoch + 1,
                 loss: sum / f64::from(result.count),
                 epoch_loss: progress.mean_loss(),
-                epoch_accuracy: progress.accuracy(),
+                epoch_accuracy: is_classifier.then(|| progress.accuracy()),
                 rate,
                 seconds: progress.seconds,
             })?;
@@ -334,26 +356,38 @@ impl Trainer {
 
     /// Validation, the record of the epoch, a checkpoint.
     fn end_epoch(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        let validation = match &self.validation {
-            Some(samples) => Some(evaluate(&mut self.network, &self.device, samples)?),
-            None => None,
-        };
+        let (mut validation_loss, mut validation_accuracy) = (None, None);
+        if let Some(samples) = &self.validation {
+            let (network, device) = (&mut self.network, &self.device);
+            if let Answers::Values { .. } = samples.answers {
+                validation_loss = Some(mean_squared_error(network, device, samples)?);
+            } else {
+                let found = evaluate(network, device, samples)?;
+                (validation_loss, validation_accuracy) = (Some(found.loss), Some(found.accuracy));
+            }
+        }
+        let is_classifier = self.is_classifier();
         let progress = &mut self.progress;
         let record = EpochRecord {
             epoch: progress.epoch + 1,
             step: progress.step,
             train_loss: progress.mean_loss(),
-            train_accuracy: progress.accuracy(),
-            validation_loss: validation.as_ref().map(|found| found.loss),
-            validation_accuracy: validation.as_ref().map(|found| found.accuracy),
+            train_accuracy: is_classifier.then(|| progress.accuracy()),
+            validation_loss,
+            validation_accuracy,
             seconds: progress.epoch_seconds,
         };
         progress.end_epoch(record);
-        if let Some(accuracy) = record.validation_accuracy
-            && progress.best.as_ref().is_none_or(|best| accuracy > best.accuracy)
-        {
-            let parameters = self.network.state();
-            progress.best = Some(Best { epoch: record.epoch, accuracy, parameters });
+        if let Some(loss) = validation_loss {
+            let accuracy = validation_accuracy;
+            let is_better = |best: &Best| match (accuracy, best.accuracy) {
+                (Some(accuracy), Some(best)) => accuracy > best,
+                _ => loss < best.loss,
+            };
+            if progress.best.as_ref().is_none_or(is_better) {
+                let parameters = self.network.state();
+                progress.best = Some(Best { epoch: record.epoch, accuracy, loss, parameters });
+            }
         }
         sink.event(&Event::Epoch(record))?;
         self.checkpoint(sink)

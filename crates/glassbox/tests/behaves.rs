@@ -18,7 +18,7 @@ fn samples(count: u32, seed: u64) -> Samples {
         (noise + if labels[i as usize] == j / 2 { 55 } else { 0 }) as u8
     };
     let pixels = (0..count).flat_map(|i| (0..6).map(move |j| (i, j))).map(|(i, j)| pixel(i, j));
-    Samples { pixels: pixels.collect(), labels, width: 6, classes: 3 }
+    Samples::images(pixels.collect(), labels, 6, 3)
 }
 
 fn settings() -> Settings {
@@ -82,11 +82,11 @@ fn an_evaluation_counts_every_sample_once() {
         let samples = samples(count, 3);
         let mut network = Network::new("6-5-tanh-3", Init::Xavier, 2).unwrap();
         let found = evaluate(&mut network, &Device::Reference, &samples).unwrap();
-        let pixels = samples.pixels.iter().map(|&pixel| f32::from(pixel) / 255.0);
+        let pixels = samples.pixels().unwrap().iter().map(|&pixel| f32::from(pixel) / 255.0);
         let x = Tensor::new(&[count as usize, 6], pixels.collect()).unwrap();
         let logits = network.forward(&Device::Reference, &x).unwrap().data().to_vec();
         let (mut correct, mut loss) = (0, 0.0);
-        for (row, &label) in logits.chunks(3).zip(&samples.labels) {
+        for (row, &label) in logits.chunks(3).zip(samples.labels().unwrap()) {
             let label = label as usize;
             correct += u32::from((0..3).all(|j| j == label || row[j] < row[label]));
             let sum: f64 = row.iter().map(|&z| f64::from(z).exp()).sum();
@@ -106,7 +106,7 @@ fn validation_samples_are_drawn_from_the_seed_and_are_not_trained_on() {
     assert_ne!(validation, all.clone().split(0.25, 1).1);
     assert_eq!(validation, all.clone().split(0.25, 0).1);
     let images = |samples: &Samples| -> Vec<Vec<u8>> {
-        samples.pixels.chunks(6).map(<[u8]>::to_vec).collect()
+        samples.pixels().unwrap().chunks(6).map(<[u8]>::to_vec).collect()
     };
     let mut parts = [images(&training), images(&validation)].concat();
     let mut whole = images(&all);
@@ -185,8 +185,9 @@ fn a_run_stopped_before_its_first_step_resumes_to_the_bits_of_one_that_was_not()
     let settings = Settings { model: "6-5-relu-3".to_string(), epochs: 2, ..settings() };
     let plan = || PlanName::Layered.choose(&settings, &Device::Reference).unwrap().0;
     let half = |split, count| {
-        let Samples { pixels: images, labels, .. } = samples(count, 4);
-        let labels = labels.into_iter().map(|label| label as u8).collect();
+        let samples = samples(count, 4);
+        let images = samples.pixels().unwrap().to_vec();
+        let labels = samples.labels().unwrap().iter().map(|&label| label as u8).collect();
         Dataset { name: "six".to_string(), split, images, labels, rows: 2, cols: 3, classes: 3 }
     };
     let data = || DataPair {

@@ -40,7 +40,7 @@ fn gpu() -> Device {
 fn some_digits(count: u32) -> Samples {
     let (pixels, labels) = digits::generate(digits::SEED, 0, count);
     let labels = labels.into_iter().map(u32::from).collect();
-    Samples { pixels, labels, width: digits::PIXELS, classes: 10 }
+    Samples::images(pixels, labels, digits::PIXELS, 10)
 }
 
 /// Samples of an odd width: bytes from Philox, every third of them zero.
@@ -49,7 +49,7 @@ fn odd_samples(count: usize, width: usize, classes: u32) -> Samples {
     let pixel = |i| if i % 3 == 0 { 0 } else { stream.below(i as u64, 256) as u8 };
     let pixels = (0..count * width).map(pixel).collect();
     let label = |i| stream.below((count * width + i) as u64, classes);
-    Samples { pixels, labels: (0..count).map(label).collect(), width, classes: classes as usize }
+    Samples::images(pixels, (0..count).map(label).collect(), width, classes as usize)
 }
 
 /// A setting of few steps to vary; every number stands here, so that recipes may change.

@@ -52,7 +52,7 @@ fn in_a_process_of_its_own() {
     let mut optimizer = Optimizer::new(Rule::named("adam").unwrap(), 0.0, &network);
     let pixels = (0..9 * 12u32).map(|i| (i * 37 % 256) as u8).collect();
     let labels = (0..9).map(|i| i % 3).collect();
-    let samples = Arc::new(Samples { pixels, labels, width: 12, classes: 3 });
+    let samples = Arc::new(Samples::images(pixels, labels, 12, 3));
     let (mut plan, _) = PlanName::Auto.choose(&settings, &device).unwrap();
     let steps = Steps {
         device: &device,

@@ -53,7 +53,8 @@ impl OnGpu {
         if !self.training.as_ref().is_some_and(|t| Arc::ptr_eq(&t.samples, samples)) {
             // The old one first: both may not fit.
             self.training = None;
-            let (pixels, labels) = (&samples.pixels, &samples.labels);
+            let (pixels, labels) = (samples.pixels(), samples.labels());
+            let (pixels, labels) = pixels.zip(labels).expect("they were checked");
             let data = Arc::new(Data::new(&gpu.engine, pixels, labels, samples.width)?);
             let (samples, came_back) = (samples.clone(), Vec::new());
             self.training = Some(Training { samples, data, session: None, came_back });
@@ -217,7 +218,7 @@ mod tests {
     fn the_samples_stay_while_batch_and_loss_change() {
         glassbox_cuda_sim::install_default();
         let device = Device::cuda(0).unwrap();
-        let samples = Samples { pixels: vec![9; 24], labels: vec![0; 6], width: 4, classes: 3 };
+        let samples = Samples::images(vec![9; 24], vec![0; 6], 4, 3);
         let samples = Arc::new(samples);
         let mut network = Network::new("4-5-relu-3", Init::Xavier, 0).unwrap();
         let mut plan = OnGpu::new(false);

@@ -32,13 +32,13 @@ impl Plan for Fused {
         let (Device::Cpu(engine), None) = (steps.device, &obstacle) else {
             return Err(cannot("fused", obstacle.unwrap_or_default(), "use --plan layered"));
         };
-        check_samples(network, steps)?;
+        let (pixels, labels) = check_samples(network, steps)?;
         let (order, rules) = matched(optimizer, steps);
         let mut layers = layers(network, optimizer.memory_mut());
         let job = fused::Steps {
-            pixels: &steps.samples.pixels,
+            pixels,
             inputs: steps.samples.width,
-            labels: &steps.samples.labels,
+            labels,
             order,
             // A batch larger than there are samples is one of all of them.
             batch: steps.batch.min(order.len().max(1)),

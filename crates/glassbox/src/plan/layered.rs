@@ -7,14 +7,15 @@ use crate::layers::Moment;
 use crate::loss::Targets;
 use crate::network::Network;
 use crate::optim::Optimizer;
+use crate::samples::Batch;
 use crate::tensor::Tensor;
 
 /// One operation after the other, through the op table.
 #[derive(Default)]
 pub struct Layered {
     x: Option<Tensor>,
-    labels: Vec<u32>,
-    answers: Vec<u32>,
+    batch: Option<Batch>,
+    said: Vec<u32>,
 }
 
 impl Plan for Layered {
@@ -70,13 +71,19 @@ impl Layered {
         let Steps { device, loss, samples, .. } = *steps;
         let x = self.x.get_or_insert_with(|| Tensor::zeros(&[0, samples.width]));
         x.set_rows(order.len());
-        device.gather(x, &samples.pixels, order)?;
-        self.labels.clear();
-        self.labels.extend(order.iter().map(|&sample| samples.labels[sample as usize]));
+        samples.gather(device, x, order)?;
+        let batch = self.batch.get_or_insert_with(|| Batch::of(samples));
+        batch.gather(samples, order)?;
+        let targets = batch.targets();
 
-        let logits = network.forward_at(device, x, Some(moment))?;
-        device.argmax(&mut self.answers, logits)?;
-        let targets = Targets::Classes(&self.labels);
+        let outputs = network.forward_at(device, x, Some(moment))?;
+        let correct = match targets {
+            Targets::Classes(labels) => {
+                device.argmax(&mut self.said, outputs)?;
+                self.said.iter().zip(labels).filter(|(said, label)| said == label).count()
+            }
+            Targets::Values(_) => 0,
+        };
         let value = network.backward(device, loss, x, targets, Some(moment))?;
         if value.is_finite() {
             if let Some(limit) = steps.clip {
@@ -84,7 +91,6 @@ impl Layered {
             }
             optimizer.step(device, network, rate)?;
         }
-        let correct = self.answers.iter().zip(&self.labels).filter(|(a, b)| a == b).count();
         Ok(StepResult { loss: value, correct: correct as u32, count: order.len() as u32 })
     }
 }

@@ -51,8 +51,11 @@ struct Saved {
 pub struct Best {
     /// The epoch, counted from 1.
     pub epoch: u32,
-    /// Its accuracy on the validation samples.
-    pub accuracy: f64,
+    /// Its accuracy on the validation samples, of a classifier.
+    pub accuracy: Option<f64>,
+    /// Its mean loss on them.
+    #[serde(default)]
+    pub loss: f64,
     /// The parameters at its end.
     #[serde(skip)]
     pub(super) parameters: Vec<NamedArray>,
@@ -61,10 +64,10 @@ pub struct Best {
 impl Progress {
     /// The mean loss and the accuracy of the last epoch, or of the first as far as it went; before the
     /// first step there are none.
-    pub(crate) fn learned(&self) -> Option<(f64, f64)> {
+    pub(crate) fn learned(&self) -> Option<(f64, Option<f64>)> {
         match self.history.last() {
             Some(epoch) => Some((epoch.train_loss, epoch.train_accuracy)),
-            None => (self.samples > 0).then(|| (self.mean_loss(), self.accuracy())),
+            None => (self.samples > 0).then(|| (self.mean_loss(), Some(self.accuracy()))),
         }
     }
 
