@@ -4,6 +4,7 @@
 //! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
 
 use crate::error::Result;
+use crate::network::Network;
 use crate::telemetry::GpuReading;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,9 @@ pub trait Sink {
     /// Comes between two calls of the plan, 40 ms apart or less unless a step takes longer: the moment for whoever has
     /// something else to look after, as an interpreter has its signals.
     fn idle(&mut self) {}
+
+    /// Sees the network at the end of an epoch, before it hears of it.
+    fn watch(&mut self, _: &Network) {}
 }
 
 /// No listener.

@@ -5,7 +5,7 @@ mod state;
 mod summary;
 
 pub(crate) use state::{from_array, to_array};
-pub use summary::Summary;
+pub use summary::{LayerSummary, Summary};
 
 use crate::device::Device;
 use crate::error::{Error, Result};

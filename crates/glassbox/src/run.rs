@@ -284,4 +284,9 @@ impl Sink for Both<'_> {
         self.0.idle();
         self.1.idle();
     }
+
+    fn watch(&mut self, network: &Network) {
+        self.0.watch(network);
+        self.1.watch(network);
+    }
 }

@@ -135,6 +135,17 @@ impl Tensor {
         }
     }
 
+    /// The numbers, without a copy if nobody shares them.
+    ///
+    /// # Panics
+    /// If they are `f64`.
+    pub fn into_data(self) -> Vec<f32> {
+        match self.storage {
+            Storage::F32(data) => Arc::unwrap_or_clone(data.0),
+            Storage::F64(_) => panic!("this tensor holds f64"),
+        }
+    }
+
     /// The numbers, to be changed.
     ///
     /// # Panics

@@ -389,6 +389,7 @@ impl Trainer {
                 progress.best = Some(Best { epoch: record.epoch, accuracy, loss, parameters });
             }
         }
+        sink.watch(&self.network);
         sink.event(&Event::Epoch(record))?;
         self.checkpoint(sink)
     }

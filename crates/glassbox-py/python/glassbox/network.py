@@ -1,0 +1,361 @@
+"""A network: what it says, and how it learns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _arrays, _native
+from .callbacks import Callback, Event, Progress, StopTraining, hear
+from .history import History, epoch_of, html_table
+from .layers import Layer, text_of
+from .losses import CrossEntropy, Loss, loss_of
+from .optimizers import Optimizer, optimizer_of, rule_json
+from .schedules import Schedule, schedule_text
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a network does: the mean loss, and for classes the share that is right and what was taken for what.
+
+    ``confusion[i, j]`` counts the samples of class i that the network says are j.
+    """
+
+    loss: float
+    accuracy: float | None
+    confusion: NDArray[np.int64] | None
+
+    def __repr__(self) -> str:
+        accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
+        return f"Evaluation(loss {self.loss:.4f}{accuracy})"
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """Gradients beside central differences in float64: how many were compared, how many stood at a kink, the worst."""
+
+    passed: bool
+    checked: int
+    kinks: int
+    faint: int
+    worst: dict[str, Any]
+
+
+class Summary:
+    """A network as a table: shapes, parameters and floating-point operations of each layer."""
+
+    def __init__(self, table: str, json_text: str) -> None:
+        self._table = table
+        self.layers: list[dict[str, Any]]
+        self.__dict__.update(json.loads(json_text))
+
+    def __repr__(self) -> str:
+        return self._table
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [str(row["index"]), row["layer"], "{} → {}".format(*row["shape"]), str(row["parameters"]), str(row["flops"])]
+            for row in self.layers
+        ]
+        return html_table(["layer", "", "in → out", "parameters", "FLOPs"], rows, self._table.splitlines()[-1])
+
+
+class Network:
+    """A network of layers in sequence.
+
+    Args:
+        model: its text, ``"784-128-relu-10"`` (784 inputs, a dense layer of 128, a relu, a dense layer of 10), or a
+            list of layers, ``[Dense(784, 128), ReLU(), Dense(128, 10)]``.
+        init: how weights begin: ``he``, ``xavier``, ``lecun``, ``uniform`` or ``zero``. Biases begin at zero.
+        seed: what all random numbers depend on: weights, the order of samples, dropout.
+        device: where to compute: ``cpu``, ``reference`` (the plain definition), ``cuda``, ``cuda:1``, ``cuda-fast``,
+            or ``auto``, the fastest present; ``network.device`` says which, and why.
+        threads: how many the device ``cpu`` takes; all cores by default. Results do not depend on it.
+        plan: how steps are carried out: ``auto``, ``layered`` or ``fused``. Results do not depend on it.
+
+    Inputs X are (n, inputs); more sides, as of (n, 28, 28), are flattened. An array of ``uint8`` is pixels, which are
+    divided by 255; every other type is taken as it is, as ``float32``. Answers y are class indices (n,) or one-hot
+    rows (n, classes) for the cross-entropy, and values (n,) or (n, outputs) for the mean squared error.
+    """
+
+    def __init__(
+        self,
+        model: str | Sequence[Layer],
+        *,
+        init: str = "he",
+        seed: int = 0,
+        device: str = "auto",
+        threads: int | None = None,
+        plan: str = "auto",
+    ) -> None:
+        text = model if isinstance(model, str) else text_of(model)
+        self._native = _native.Network(text, init, seed)
+        self._where(seed, device, threads, plan)
+
+    def _where(self, seed: int, device: str, threads: int | None, plan: str) -> None:
+        self.seed, self.plan = seed, plan
+        self._device_name, self._threads = device, threads
+        self._device = _open(device, threads)
+        self.history: History | None = None
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        model: str | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        threads: int | None = None,
+        plan: str = "auto",
+    ) -> Network:
+        """The network of a safetensors file, or of a run's folder.
+
+        ``model`` names the network where the file does not, as one from PyTorch.
+        """
+        network = cls.__new__(cls)
+        network._native = _native.Network.load(os.fspath(path), model)
+        network._where(seed, device, threads, plan)
+        return network
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a safetensors file with PyTorch's names and shapes. It gets its name when it is complete."""
+        self._native.save(os.fspath(path), "")
+
+    @property
+    def input_width(self) -> int:
+        """How many inputs a sample has."""
+        return self._native.input_width
+
+    @property
+    def output_width(self) -> int:
+        """How many outputs there are."""
+        return self._native.output_width
+
+    @property
+    def device(self) -> str:
+        """Where it computes, and why there if the choice was left to Glassbox."""
+        why = self._device.why
+        return repr(self._device) + (f"; {why}" if why else "")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the parameters, the ``model_sha256`` of the command line."""
+        return self._native.sha256()
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Every parameter with PyTorch's name and shape: ``"0.weight"`` (outputs, inputs), ``"0.bias"`` (outputs,).
+
+        The arrays share the network's memory and can only be read. When the network learns, it takes new memory, and
+        the arrays keep what it was.
+        """
+        return dict(self._native.parameters())
+
+    def load_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Takes all parameters, by name and in PyTorch's shapes. Nothing changes on an error."""
+        arrays = [(name, _arrays.as_float32(_arrays.on_host(value, name), name)) for name, value in parameters.items()]
+        self._native.load_parameters(arrays)
+
+    def summary(self) -> Summary:
+        """The network as a table."""
+        return Summary(*self._native.summary())
+
+    @overload
+    def forward(self, X: Any, capture: Literal[False] = False) -> Array: ...
+
+    @overload
+    def forward(self, X: Any, capture: Literal[True]) -> tuple[Array, dict[str, Array]]: ...
+
+    def forward(self, X: Any, capture: bool = False) -> Array | tuple[Array, dict[str, Array]]:
+        """The outputs (n, outputs), as at inference: nothing is dropped out.
+
+        With ``capture``, also the output of each layer, by its name: ``"0.dense"``, ``"1.relu"`` …
+        """
+        inputs = self._inputs(X)
+        if not capture:
+            return self._native.forward(self._device, inputs)
+        activations = dict(self._native.activations(self._device, inputs))
+        return list(activations.values())[-1], activations
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class (n, classes): the softmax of the outputs."""
+        logits = self.forward(X)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        probabilities: Array = odds / odds.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """The class of each sample (n,): the first of the largest outputs."""
+        return self.forward(X).argmax(axis=1)
+
+    def evaluate(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> Evaluation:
+        """How well it does on samples."""
+        inputs = self._inputs(X)
+        mean, accuracy, confusion = self._native.evaluate(self._device, inputs, self._answers(y, inputs, loss_of(loss)))
+        return Evaluation(mean, accuracy, None if confusion is None else np.array(confusion, dtype=np.int64))
+
+    def gradients(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> tuple[float, dict[str, Array]]:
+        """The loss of a batch, and its gradient with respect to each parameter, in PyTorch's shapes."""
+        inputs, loss = self._inputs(X), loss_of(loss)
+        answers = self._answers(y, inputs, loss)
+        value, arrays = self._native.gradients(self._device, inputs, answers, loss.name, loss.reduction)
+        return value, dict(arrays)
+
+    def check_gradients(
+        self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy", elements: int = 64, seed: int = 0
+    ) -> GradientCheck:
+        """Compares up to ``elements`` gradients of each parameter with central differences, in float64."""
+        inputs, loss = self._inputs(X), loss_of(loss)
+        answers = self._answers(y, inputs, loss)
+        found, passed = self._native.check_gradients(inputs, answers, loss.name, loss.reduction, elements, seed)
+        return GradientCheck(passed=passed, **json.loads(found))
+
+    def train_batch(
+        self,
+        X: Any,
+        y: Any,
+        lr: float = 0.1,
+        *,
+        loss: str | Loss = "cross-entropy",
+        optimizer: str | Optimizer = "sgd",
+    ) -> float:
+        """One step on a batch. Returns the loss before it.
+
+        The optimizer's memory lasts as long as the same optimizer is asked for. A loss that is not finite changes
+        nothing and is a :class:`DivergedError`.
+        """
+        inputs, loss, optimizer = self._inputs(X), loss_of(loss), optimizer_of(optimizer)
+        if not (np.isfinite(lr) and lr > 0):
+            raise ValueError(f"lr cannot be {lr} (hint: a learning rate is a positive number)")
+        return self._native.train_batch(
+            self._device, inputs, self._answers(y, inputs, loss), loss.name, loss.reduction,
+            rule_json(optimizer), optimizer.weight_decay, lr, self.seed,
+        )  # fmt: skip
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        recipe: str = "best",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        schedule: str | Schedule | None = None,
+        weight_decay: float | None = None,
+        clip: float | None = None,
+        validation: float | None = None,
+        patience: int | None = None,
+        max_steps: int | None = None,
+        seed: int | None = None,
+        callbacks: Iterable[Callback] = (),
+        verbose: bool = True,
+    ) -> History:
+        """Trains, beginning with the parameters that it has.
+
+        Args:
+            recipe: where settings come from that are not given: ``best``, the best known for 784-128-10 (12 epochs in
+                one cycle of Nesterov's momentum), or ``brief``, the course's (10 epochs of plain steps of 0.01 on the
+                summed loss, which wants ``init="xavier"``).
+            validation: the share of the samples that is held out; the network of the best epoch is then the result.
+            patience: how many epochs validation may fail to improve.
+            clip: the largest norm of all gradients together.
+            callbacks: listeners, see :mod:`glassbox.callbacks`.
+            verbose: whether progress is shown, on stderr.
+
+        Returns the history, which is also ``network.history``: after Ctrl-C, the epochs until then are there, and the
+        network is that of the last step. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
+        m --seed s``, to the bit.
+        """
+        listeners: list[Callback] = list(callbacks)
+        settings: dict[str, Any] = json.loads(_native.recipe(recipe))
+        settings.update(model=self._native.text, seed=self.seed if seed is None else seed)
+        if loss is not None:
+            chosen = loss_of(loss)
+            settings.update(loss=chosen.name, reduction=chosen.reduction)
+        if optimizer is not None:
+            rule = optimizer_of(optimizer)
+            settings.update(optimizer=rule._rule(), weight_decay=rule.weight_decay)
+        given = {
+            "epochs": epochs, "batch": batch_size, "lr": lr, "weight_decay": weight_decay, "clip": clip,
+            "validation": validation, "patience": patience, "max_steps": max_steps,
+            "schedule": None if schedule is None else schedule_text(schedule),
+        }  # fmt: skip
+        settings.update((name, value) for name, value in given.items() if value is not None)
+
+        inputs = self._inputs(X)
+        is_classifier = settings.get("loss", CrossEntropy.name) == CrossEntropy.name
+        answers = self._answers(y, inputs, CrossEntropy() if is_classifier else loss_of(settings["loss"]))
+        self.history = history = History()
+        progress = Progress() if verbose else None
+
+        def listen(text: str) -> bool:
+            event: Event = json.loads(text)
+            if event["event"] == "epoch":
+                history.epochs.append(epoch_of(event))
+            if progress is not None:
+                progress.event(event)
+            try:
+                for listener in listeners:
+                    hear(listener, event)
+            except StopTraining:
+                return True
+            return False
+
+        # Without listeners of the user's, steps are only there to be shown.
+        interval = 0.0 if listeners else 0.1 if verbose else 3600.0
+        try:
+            history.ending, history.plan, history.why = _native.fit(
+                self._native, self._device, self.plan, inputs, answers, json.dumps(settings), listen, interval
+            )
+        finally:
+            if progress is not None:
+                progress.close()
+        return history
+
+    def _inputs(self, X: Any) -> NDArray[Any]:
+        return _arrays.inputs(X, self.input_width)
+
+    def _answers(self, y: Any, inputs: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        if isinstance(loss, CrossEntropy):
+            return _arrays.classes(y, len(inputs), self.output_width)
+        return _arrays.values(y, len(inputs), self.output_width)
+
+    def __repr__(self) -> str:
+        return f"Network({self._native.text!r})"
+
+    def __str__(self) -> str:
+        return self._native.text
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle and deepcopy carry: the bytes of a safetensors file, and how to compute."""
+        return {
+            "safetensors": self._native.to_bytes(), "seed": self.seed, "device": self._device_name,
+            "threads": self._threads, "plan": self.plan, "history": self.history,
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._native = _native.Network.from_bytes(state["safetensors"])
+        self._where(state["seed"], state["device"], state["threads"], state["plan"])
+        self.history = state["history"]
+
+
+@lru_cache(maxsize=16)
+def _open(device: str, threads: int | None) -> _native.Device:
+    """The device, opened once: networks on the same one share its threads."""
+    return _native.Device(device, threads)

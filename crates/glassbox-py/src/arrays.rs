@@ -1,0 +1,106 @@
+//! NumPy's arrays as inputs and answers. What Python hands over is contiguous and of the type that is asked for here.
+
+use glassbox::{Answers, Inputs, Loss, LossName, Reduction, Samples};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Inputs (n,i): pixels, or numbers that are taken as they are.
+#[derive(FromPyObject)]
+pub enum InputArray<'py> {
+    Pixels(PyReadonlyArray2<'py, u8>),
+    Numbers(PyReadonlyArray2<'py, f32>),
+}
+
+/// Answers: classes (n), or values (n,o).
+#[derive(FromPyObject)]
+pub enum AnswerArray<'py> {
+    Classes(PyReadonlyArray1<'py, u32>),
+    Values(PyReadonlyArray2<'py, f32>),
+}
+
+/// Inputs, borrowed.
+pub enum InputSlice<'a> {
+    Pixels(&'a [u8]),
+    Numbers(&'a [f32]),
+}
+
+impl InputArray<'_> {
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        let shape = match self {
+            InputArray::Pixels(array) => array.shape(),
+            InputArray::Numbers(array) => array.shape(),
+        };
+        [shape[0], shape[1]]
+    }
+
+    /// The numbers, row by row.
+    pub fn slice(&self) -> PyResult<InputSlice<'_>> {
+        Ok(match self {
+            InputArray::Pixels(array) => InputSlice::Pixels(array.as_slice()?),
+            InputArray::Numbers(array) => InputSlice::Numbers(array.as_slice()?),
+        })
+    }
+}
+
+/// Samples of these arrays, copied, for a network of `outputs` outputs.
+pub fn samples(x: &InputArray, y: &AnswerArray, outputs: usize) -> PyResult<Samples> {
+    let [rows, width] = x.shape();
+    let inputs = match x.slice()? {
+        InputSlice::Pixels(pixels) => Inputs::Pixels(pixels.to_vec()),
+        InputSlice::Numbers(numbers) => {
+            as_pixels(numbers).map_or_else(|| Inputs::Numbers(numbers.to_vec()), Inputs::Pixels)
+        }
+    };
+    let answers = match y {
+        AnswerArray::Classes(labels) => {
+            Answers::Classes { labels: labels.as_slice()?.to_vec(), classes: outputs }
+        }
+        AnswerArray::Values(values) => {
+            Answers::Values { values: values.as_slice()?.to_vec(), width: values.shape()[1] }
+        }
+    };
+    let samples = Samples { inputs, answers, width };
+    if samples.len() != rows {
+        let text =
+            format!("X has {rows} rows and y {} (hint: a row of X for each answer)", samples.len());
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(samples)
+}
+
+/// The bytes that numbers were before someone divided them by 255, if all are such quotients: the same images, which
+/// whole steps take. The bits of a training do not depend on it.
+fn as_pixels(numbers: &[f32]) -> Option<Vec<u8>> {
+    let mut pixels = Vec::with_capacity(numbers.len());
+    // In pieces, so that the first number that is no such quotient ends it.
+    for numbers in numbers.chunks(1 << 12) {
+        let mut is_pixel = true;
+        pixels.extend(numbers.iter().map(|&x| {
+            let pixel = (x * 255.0 + 0.5) as u8;
+            is_pixel &= (f32::from(pixel) / 255.0).to_bits() == x.to_bits();
+            pixel
+        }));
+        if !is_pixel {
+            return None;
+        }
+    }
+    Some(pixels)
+}
+
+/// A loss by its name and reduction.
+pub fn loss(name: &str, reduction: &str) -> PyResult<Loss> {
+    let name = match name {
+        "cross-entropy" => LossName::CrossEntropy,
+        "mean-squared-error" => LossName::MeanSquaredError,
+        _ => return Err(PyValueError::new_err(format!("there is no loss {name:?}"))),
+    };
+    match reduction {
+        "mean" => Ok(name.with(Reduction::Mean)),
+        "sum" => Ok(name.with(Reduction::Sum)),
+        _ => Err(PyValueError::new_err(format!(
+            "reduction cannot be {reduction:?} (hint: \"mean\" or \"sum\")"
+        ))),
+    }
+}

@@ -1,0 +1,364 @@
+//! A network, and what can be asked of it.
+
+use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, samples};
+use crate::device::Device;
+use crate::errors::{apart, to_python};
+use crate::parameters;
+use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
+use glassbox::file::safetensors;
+use glassbox::plan::{Layered, Steps};
+use glassbox::{Answers, Error, Init, Moment, Optimizer, Plan, Rule, Samples, Targets, Tensor};
+use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
+pub struct State {
+    pub network: glassbox::Network,
+    /// The optimizer of [`Network::train_batch`], whose memory lasts as long as the rule stays the same.
+    optimizer: Option<(Rule, f32, Optimizer)>,
+    /// Steps of `train_batch`, which dropout depends on.
+    step: u32,
+    /// Whether a training has it.
+    pub is_training: bool,
+}
+
+/// A network.
+#[pyclass(frozen, module = "glassbox._native")]
+pub struct Network {
+    state: Mutex<State>,
+    #[pyo3(get)]
+    text: String,
+    #[pyo3(get)]
+    input_width: usize,
+    #[pyo3(get)]
+    output_width: usize,
+}
+
+type Named<T> = Vec<(String, T)>;
+type Arrays<'py> = Named<Bound<'py, PyArrayDyn<f32>>>;
+
+impl Network {
+    fn of(network: glassbox::Network) -> Network {
+        let (text, input_width) = (network.to_string(), network.input_width());
+        let output_width = network.output_width();
+        let state = State { network, optimizer: None, step: 0, is_training: false };
+        Network { state: Mutex::new(state), text, input_width, output_width }
+    }
+
+    /// The number of outputs.
+    pub fn output_width(&self) -> usize {
+        self.output_width
+    }
+
+    /// What changes. Not to be waited for with the interpreter in hand.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The network as it is now. Its numbers are shared until one of the two changes.
+    pub fn snapshot(&self) -> glassbox::Network {
+        self.lock().network.clone()
+    }
+
+    /// An error while a training has the network: what would be changed here would be lost at its end.
+    pub fn to_change(&self) -> glassbox::Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        match state.is_training {
+            false => Ok(state),
+            true => {
+                let (what, hint) = ("the network is being trained", "wait until fit has returned");
+                Err(Error::Refused { what, hint })
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Network {
+    #[new]
+    fn new(py: Python, text: &str, init: &str, seed: u64) -> PyResult<Network> {
+        let init: Init = serde_json::from_value(init.into()).map_err(|_| {
+            let hint = "xavier, he, lecun, uniform or zero";
+            PyValueError::new_err(format!("there is no init {init:?} (hint: {hint})"))
+        })?;
+        apart(py, || Ok(Network::of(glassbox::Network::new(text, init, seed)?)))
+    }
+
+    /// The network of a model file, or of the run in a folder.
+    #[staticmethod]
+    fn load(py: Python, path: PathBuf, text: Option<&str>) -> PyResult<Network> {
+        apart(py, || Ok(Network::of(glassbox::run::load_model(&path, text)?)))
+    }
+
+    /// Writes a safetensors file.
+    fn save(&self, py: Python, path: PathBuf, dataset: &str) -> PyResult<()> {
+        apart(py, || glassbox::run::save_model(&path, &self.snapshot(), dataset))
+    }
+
+    /// The bytes of a safetensors file.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let metadata = BTreeMap::from([("network".to_string(), self.text.clone())]);
+        let bytes = apart(py, || Ok(safetensors::encode(&self.snapshot().state(), &metadata)?))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The network of `to_bytes`.
+    #[staticmethod]
+    fn from_bytes(py: Python, bytes: &[u8]) -> PyResult<Network> {
+        apart(py, || {
+            let file = safetensors::decode(bytes, Path::new("a pickled network"))?;
+            let text = file.metadata.get("network").map_or("", String::as_str);
+            let mut network = glassbox::Network::new(text, Init::Zero, 0)?;
+            network.load_state(&file.arrays)?;
+            Ok(Network::of(network))
+        })
+    }
+
+    /// The table of layers, and the same as JSON.
+    fn summary(&self, py: Python) -> PyResult<(String, String)> {
+        apart(py, || {
+            let summary = self.snapshot().summary();
+            let json = serde_json::to_string(&summary).expect("a summary is plain values");
+            Ok((summary.to_string(), json))
+        })
+    }
+
+    /// Every parameter by name, read-only and without a copy: what it is now, whatever the network learns later.
+    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
+        let network = apart(py, || Ok(self.snapshot()))?;
+        let parameters = network.parameters();
+        parameters.map(|(name, p)| Ok((name, parameters::view(py, &p.value)?))).collect()
+    }
+
+    /// Takes parameters by name, in PyTorch's shapes. Nothing changes on an error.
+    fn load_parameters(&self, py: Python, arrays: Named<PyReadonlyArrayDyn<f32>>) -> PyResult<()> {
+        let arrays = arrays.into_iter().map(|(name, array)| parameters::named(name, &array));
+        let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
+        apart(py, || self.to_change()?.network.load_state(&arrays))
+    }
+
+    /// SHA-256 of the parameters.
+    fn sha256(&self, py: Python) -> PyResult<String> {
+        apart(py, || Ok(self.snapshot().sha256()))
+    }
+
+    /// The outputs (n,o) for inputs x (n,i).
+    fn forward<'py>(
+        &self,
+        py: Python<'py>,
+        device: &Device,
+        x: InputArray,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let (x, rows) = (x.slice()?, x.shape()[0]);
+        let out = apart(py, || {
+            let (mut network, device) = (self.snapshot(), device.get()?);
+            let mut out = Tensor::zeros(&[0, network.output_width()]);
+            match x {
+                InputSlice::Pixels(x) => infer(&mut network, &device, x, &mut out)?,
+                InputSlice::Numbers(x) => infer_numbers(&mut network, &device, x, &mut out)?,
+            }
+            Ok(out.into_data())
+        })?;
+        out.into_pyarray(py).reshape([rows, self.output_width])
+    }
+
+    /// The output (n, features) of each layer for inputs x (n,i), as at inference.
+    fn activations<'py>(
+        &self,
+        py: Python<'py>,
+        device: &Device,
+        x: InputArray,
+    ) -> PyResult<Arrays<'py>> {
+        let x = inputs(&x)?;
+        let network = apart(py, || {
+            let (mut network, device) = (self.snapshot(), device.get()?);
+            network.forward(&device, &tensor(&x, &device)?)?;
+            Ok(network)
+        })?;
+        let layers = network.summary().layers.into_iter().zip(network.activations());
+        let name =
+            |layer: glassbox::network::LayerSummary| format!("{}.{}", layer.index, layer.layer);
+        layers
+            .map(|(layer, output)| Ok((name(layer), parameters::as_it_lies(py, output)?)))
+            .collect()
+    }
+
+    /// The loss of a batch, and its gradient with respect to each parameter, in PyTorch's shapes.
+    fn gradients<'py>(
+        &self,
+        py: Python<'py>,
+        device: &Device,
+        x: InputArray,
+        y: AnswerArray,
+        loss_name: &str,
+        reduction: &str,
+    ) -> PyResult<(f64, Arrays<'py>)> {
+        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let (value, network) = apart(py, || {
+            let (mut network, device) = (self.snapshot(), device.get()?);
+            let x = tensor(&samples, &device)?;
+            network.forward(&device, &x)?;
+            let value = with_targets(&samples, |targets| {
+                network.backward(&device, loss, &x, targets, None)
+            })?;
+            Ok((value, network))
+        })?;
+        let parameters = network.parameters();
+        let arrays = parameters.map(|(name, p)| Ok((name, parameters::view(py, &p.gradient)?)));
+        Ok((value, arrays.collect::<PyResult<_>>()?))
+    }
+
+    /// Compares gradients with central differences in float64. Returns JSON, and whether they agree.
+    fn check_gradients(
+        &self,
+        py: Python,
+        x: InputArray,
+        y: AnswerArray,
+        loss_name: &str,
+        reduction: &str,
+        elements: usize,
+        seed: u64,
+    ) -> PyResult<(String, bool)> {
+        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        apart(py, || {
+            let network = self.snapshot();
+            let x = tensor(&samples, &glassbox::Device::Reference)?;
+            let found = with_targets(&samples, |targets| {
+                glassbox::check_gradients(&network, loss, &x, targets, elements, seed)
+            })?;
+            let json = serde_json::to_string(&found).expect("a gradient check is plain values");
+            Ok((json, found.passed()))
+        })
+    }
+
+    /// One step. Returns the loss before it.
+    fn train_batch(
+        &self,
+        py: Python,
+        device: &Device,
+        x: InputArray,
+        y: AnswerArray,
+        loss_name: &str,
+        reduction: &str,
+        optimizer: &str,
+        weight_decay: f32,
+        lr: f32,
+        seed: u64,
+    ) -> PyResult<f64> {
+        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let rule = rule(optimizer)?;
+        apart(py, || {
+            let device = device.get()?;
+            glassbox::evaluate::check_widths(&self.lock().network, &samples)?;
+            let mut state = self.to_change()?;
+            let State { network, optimizer, step, .. } = &mut *state;
+            let optimizer = match optimizer {
+                Some((same, decay, optimizer)) if *same == rule && *decay == weight_decay => {
+                    optimizer
+                }
+                other => {
+                    let new = Optimizer::new(rule, weight_decay, network);
+                    &mut other.insert((rule, weight_decay, new)).2
+                }
+            };
+            let samples = Arc::new(samples);
+            let order: Vec<u32> = (0..samples.len() as u32).collect();
+            let steps = Steps {
+                device: &device,
+                loss,
+                samples: &samples,
+                order: &order,
+                batch: order.len().max(1),
+                rates: &[lr],
+                clip: None,
+                moment: Moment { seed, step: *step },
+            };
+            let results = Layered::default().run(network, optimizer, &steps)?;
+            let Some(result) = results.first() else {
+                let (what, hint) = ("a step of no samples", "give at least one row");
+                return Err(Error::Refused { what, hint });
+            };
+            if !result.loss.is_finite() {
+                let what = format!("the loss became {}", result.loss);
+                let hint =
+                    "nothing was changed; try a smaller learning rate, and look at the inputs";
+                let (step, hint) = (u64::from(*step) + 1, hint.to_string());
+                return Err(Error::Diverged { what, step, hint });
+            }
+            *step = step.wrapping_add(1);
+            Ok(result.loss)
+        })
+    }
+
+    /// The mean loss, and of a classifier the accuracy and the confusion matrix: a row for each class.
+    fn evaluate(
+        &self,
+        py: Python,
+        device: &Device,
+        x: InputArray,
+        y: AnswerArray,
+    ) -> PyResult<(f64, Option<f64>, Option<Vec<Vec<u64>>>)> {
+        let samples = samples(&x, &y, self.output_width)?;
+        apart(py, || {
+            let (mut network, device) = (self.snapshot(), device.get()?);
+            if samples.labels().is_none() {
+                return Ok((mean_squared_error(&mut network, &device, &samples)?, None, None));
+            }
+            let found = evaluate(&mut network, &device, &samples)?;
+            let classes = 0..found.confusion.classes();
+            let row =
+                |label| classes.clone().map(|said| found.confusion.count(label, said)).collect();
+            let confusion = classes.clone().map(row).collect();
+            Ok((found.loss, Some(found.accuracy), Some(confusion)))
+        })
+    }
+}
+
+/// The rule of an optimizer, from JSON.
+fn rule(json: &str) -> PyResult<Rule> {
+    serde_json::from_str(json).map_err(|error| PyValueError::new_err(format!("optimizer: {error}")))
+}
+
+/// Inputs without answers.
+fn inputs(x: &InputArray) -> PyResult<Samples> {
+    let inputs = match x.slice()? {
+        InputSlice::Pixels(pixels) => glassbox::Inputs::Pixels(pixels.to_vec()),
+        InputSlice::Numbers(numbers) => glassbox::Inputs::Numbers(numbers.to_vec()),
+    };
+    let [rows, width] = x.shape();
+    Ok(Samples { inputs, answers: Answers::Classes { labels: vec![0; rows], classes: 1 }, width })
+}
+
+/// x (n,i): the inputs of all samples.
+fn tensor(samples: &Samples, device: &glassbox::Device) -> glassbox::Result<Tensor> {
+    let order: Vec<u32> = (0..samples.len() as u32).collect();
+    let mut x = Tensor::zeros(&[order.len(), samples.width]);
+    samples.gather(device, &mut x, &order)?;
+    Ok(x)
+}
+
+/// Calls `body` with the answers of all samples.
+fn with_targets<T>(
+    samples: &Samples,
+    body: impl FnOnce(Targets) -> glassbox::Result<T>,
+) -> glassbox::Result<T> {
+    match &samples.answers {
+        Answers::Classes { labels, .. } => body(Targets::Classes(labels)),
+        Answers::Values { values, width } => {
+            body(Targets::Values(&Tensor::new(&[samples.len(), *width], values.clone())?))
+        }
+    }
+}
+
+/// The exception for settings that cannot be.
+pub fn settings(json: &str) -> PyResult<glassbox::Settings> {
+    let settings: glassbox::Settings = serde_json::from_str(json)
+        .map_err(|error| PyValueError::new_err(format!("settings: {error}")))?;
+    settings.check().map_err(to_python)?;
+    Ok(settings)
+}
