@@ -76,7 +76,8 @@ fn of_io(source: &io::Error, text: String) -> PyErr {
 }
 
 /// What the command line calls a setting, and what Python does.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
+    ("; there is no checkpoint yet", ""),
     ("--device cpu", "device=\"cpu\""),
     ("--device cuda", "device=\"cuda\""),
     ("--epochs 1", "epochs=1"),

@@ -143,7 +143,7 @@ fn product(
 fn single(x: f64) -> PyResult<f32> {
     let nearest = x as f32;
     if nearest.is_infinite() && x.is_finite() {
-        let text = format!("{x} is beyond float32, whose largest number is 3.4e38");
+        let text = format!("{x:e} is beyond float32, whose largest number is 3.4e38");
         return Err(PyValueError::new_err(text));
     }
     Ok(nearest)

@@ -40,6 +40,8 @@ pub struct Network {
 }
 
 type Named<T> = Vec<(String, T)>;
+/// The mean loss, and for classes the accuracy and the confusion matrix.
+type Judged = (f64, Option<f64>, Option<Vec<Vec<u64>>>);
 type Arrays<'py> = Named<Bound<'py, PyArrayDyn<f32>>>;
 
 impl Network {
@@ -302,7 +304,7 @@ impl Network {
         device: &Device,
         x: InputArray,
         y: AnswerArray,
-    ) -> PyResult<(f64, Option<f64>, Option<Vec<Vec<u64>>>)> {
+    ) -> PyResult<Judged> {
         let samples = samples(&x, &y, self.output_width)?;
         apart(py, || {
             let (mut network, device) = (self.snapshot(), device.get()?);
@@ -357,8 +359,11 @@ fn with_targets<T>(
 
 /// The exception for settings that cannot be.
 pub fn settings(json: &str) -> PyResult<glassbox::Settings> {
-    let settings: glassbox::Settings = serde_json::from_str(json)
-        .map_err(|error| PyValueError::new_err(format!("settings: {error}")))?;
+    let settings: glassbox::Settings = serde_json::from_str(json).map_err(|error| {
+        // Where in the JSON it stands means nothing to its user, who gave no JSON.
+        let text = error.to_string();
+        PyValueError::new_err(text.split(" at line ").next().unwrap_or_default().to_string())
+    })?;
     settings.check().map_err(to_python)?;
     Ok(settings)
 }

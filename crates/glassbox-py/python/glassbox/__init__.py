@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _native, callbacks, datasets, layers, losses, optimizers, schedules
+from ._numbers import whole
 from ._native import DeviceError, DivergedError, Matrix, __version__
 from .brief import NeuralNetwork
 from .callbacks import StopTraining
@@ -63,7 +64,7 @@ def matrix_multiply(A: Any, B: Any) -> Any:
 
 def shuffled(n: int, seed: int = 0, epoch: int = 0) -> NDArray[np.uint32]:
     """The order (n,) in which a training of this seed takes n samples in an epoch, counted from 0."""
-    return _native.shuffled(n, seed, epoch)
+    return _native.shuffled(*(whole(name, value) for name, value in (("n", n), ("seed", seed), ("epoch", epoch))))
 
 
 class Doctor:

@@ -67,7 +67,9 @@ def as_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(array, dtype=np.float32)
     # A sum of finite numbers may overflow; only then it is worth looking at each.
-    if not np.isfinite(numbers.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        is_finite = np.isfinite(numbers.sum(dtype=np.float64))
+    if not is_finite:
         wrong = np.argwhere(~np.isfinite(numbers))
         if len(wrong):
             place = tuple(int(side) for side in wrong[0])

@@ -91,7 +91,8 @@ class Dropout(Layer):
 
 def text_of(layers: Sequence[Layer]) -> str:
     """The text of a network of these layers. What does not fit together is a ``ValueError``."""
-    layers = list(layers)
+    if not isinstance(layers, Sequence):
+        raise TypeError(f"a network is a text or a list of layers, not {layers!r} (hint: '784-128-relu-10')")
     if not layers or not isinstance(layers[0], Dense):
         raise ValueError("a network begins with a dense layer, which says how many inputs there are (hint: Dense(784, 128))")
     width = layers[0].inputs

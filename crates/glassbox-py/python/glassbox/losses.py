@@ -18,6 +18,9 @@ class CrossEntropy:
     reduction: Reduction = "mean"
     name: ClassVar[str] = "cross-entropy"
 
+    def __post_init__(self) -> None:
+        _check(self.reduction)
+
 
 @dataclass(frozen=True)
 class MeanSquaredError:
@@ -25,6 +28,14 @@ class MeanSquaredError:
 
     reduction: Reduction = "mean"
     name: ClassVar[str] = "mean-squared-error"
+
+    def __post_init__(self) -> None:
+        _check(self.reduction)
+
+
+def _check(reduction: str) -> None:
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction cannot be {reduction!r} (hint: 'mean' or 'sum')")
 
 
 Loss = CrossEntropy | MeanSquaredError

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _native
+from ._numbers import real, whole
 from .callbacks import Callback, Event, Progress, StopTraining, hear
 from .history import History, epoch_of, html_table
 from .layers import Layer, text_of
@@ -98,13 +99,14 @@ class Network:
         plan: str = "auto",
     ) -> None:
         text = model if isinstance(model, str) else text_of(model)
-        self._native = _native.Network(text, init, seed)
+        self._native = _native.Network(text, init, whole("seed", seed))
         self._where(seed, device, threads, plan)
 
     def _where(self, seed: int, device: str, threads: int | None, plan: str) -> None:
-        self.seed, self.plan = seed, plan
-        self._device_name, self._threads = device, threads
-        self._device = _open(device, threads)
+        self.seed, self.plan = whole("seed", seed), plan
+        self._device_name = device
+        self._threads = None if threads is None else whole("threads", threads, 1)
+        self._device = _open(device, self._threads)
         self.history: History | None = None
 
     @classmethod
@@ -235,7 +237,8 @@ class Network:
         nothing and is a :class:`DivergedError`.
         """
         inputs, loss, optimizer = self._inputs(X), loss_of(loss), optimizer_of(optimizer)
-        if not (np.isfinite(lr) and lr > 0):
+        lr = real("lr", lr)
+        if lr <= 0:
             raise ValueError(f"lr cannot be {lr} (hint: a learning rate is a positive number)")
         return self._native.train_batch(
             self._device, inputs, self._answers(y, inputs, loss), loss.name, loss.reduction,
@@ -281,19 +284,20 @@ class Network:
         """
         listeners: list[Callback] = list(callbacks)
         settings: dict[str, Any] = json.loads(_native.recipe(recipe))
-        settings.update(model=self._native.text, seed=self.seed if seed is None else seed)
+        settings.update(model=self._native.text, seed=self.seed if seed is None else whole("seed", seed))
         if loss is not None:
             chosen = loss_of(loss)
             settings.update(loss=chosen.name, reduction=chosen.reduction)
         if optimizer is not None:
             rule = optimizer_of(optimizer)
             settings.update(optimizer=rule._rule(), weight_decay=rule.weight_decay)
-        given = {
-            "epochs": epochs, "batch": batch_size, "lr": lr, "weight_decay": weight_decay, "clip": clip,
-            "validation": validation, "patience": patience, "max_steps": max_steps,
-            "schedule": None if schedule is None else schedule_text(schedule),
-        }  # fmt: skip
-        settings.update((name, value) for name, value in given.items() if value is not None)
+        wholes = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "max_steps": max_steps}
+        reals = {"lr": lr, "weight_decay": weight_decay, "clip": clip, "validation": validation}
+        settings.update((name, whole(name, value, 1)) for name, value in wholes.items() if value is not None)
+        settings.update((name, real(name, value)) for name, value in reals.items() if value is not None)
+        settings["batch"] = settings.pop("batch_size", settings["batch"])
+        if schedule is not None:
+            settings["schedule"] = schedule_text(schedule)
 
         inputs = self._inputs(X)
         is_classifier = settings.get("loss", CrossEntropy.name) == CrossEntropy.name
