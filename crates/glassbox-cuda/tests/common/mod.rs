@@ -5,6 +5,8 @@
 
 #![allow(dead_code)] // not every test file uses everything
 
+pub mod definition;
+
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use glassbox_cuda::{Buffer, Engine, Error, Graph};
 use std::io::Write;
