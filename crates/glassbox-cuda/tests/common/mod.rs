@@ -42,6 +42,12 @@ pub fn carry_out(graph: &Graph, engine: &Engine) -> Result<(), Error> {
     engine.synchronize()
 }
 
+/// Waits for what is queued in the stream of this handle.
+pub fn wait_for(engine: &Engine, handle: u64) -> Result<(), Error> {
+    // SAFETY: tests name streams of engines that they have, or default ones.
+    unsafe { engine.wait_for_stream(handle) }
+}
+
 /// Numbers in [−1, 1) to try, the same for the same seed.
 pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
     let stream = Philox::new(seed, Purpose::Test, 1, 0);
