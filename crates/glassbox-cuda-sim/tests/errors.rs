@@ -151,6 +151,32 @@ fn memory_that_is_none() {
 }
 
 #[test]
+fn what_a_place_is() {
+    let driver = Driver::start(Mode::Fast);
+    let ask = |address: usize| {
+        let (mut kind, mut device, mut start, mut bytes) = (9u32, 9i32, 9usize, 9usize);
+        let which = [2i32, 9, 11, 12];
+        let values = [place(&mut kind), place(&mut device), place(&mut start), place(&mut bytes)];
+        let words = [4, which.as_ptr() as usize, values.as_ptr() as usize, address];
+        driver.must("cuPointerGetAttributes", &words);
+        (kind, device, start, bytes)
+    };
+    let (memory, pinned) = (driver.allocate(12), driver.make("cuMemAllocHost_v2", &[8]));
+    let (address, mut host) = (memory.address, 0u32);
+    assert_eq!([address, address + 11].map(ask), [(2, 0, address, 12); 2]);
+    assert_eq!(ask(pinned + 7), (1, 0, pinned, 8));
+    driver.must("cuMemFree_v2", &[address]);
+    for nobodys in [address, pinned + 8, place(&mut host), 0, NOBODY] {
+        assert_eq!(ask(nobodys), (0, -2, 0, 0), "{nobodys:#x}");
+    }
+    let (unknown, values) = ([99i32], [place(&mut host)]);
+    let (which, values) = (unknown.as_ptr() as usize, values.as_ptr() as usize);
+    for words in [[1, which, values, pinned], [0, which, values, pinned], [1, 0, values, pinned]] {
+        assert_eq!(driver.call("cuPointerGetAttributes", &words), INVALID_VALUE, "{words:?}");
+    }
+}
+
+#[test]
 fn launches_that_cannot_be() {
     let driver = Driver::start(Mode::Fast);
     let number = driver.upload(&[0u32]);

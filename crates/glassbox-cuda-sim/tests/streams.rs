@@ -118,6 +118,28 @@ fn the_default_stream_and_blocking_streams_wait_for_each_other() {
     assert_eq!(seen, 2);
 }
 
+/// The default stream of a thread, which is another in each.
+#[test]
+fn threads_have_default_streams_of_their_own() {
+    const PER_THREAD: usize = 2;
+    let driver = Driver::start(Mode::Check);
+    let (number, mut seen) = (driver.upload(&[0u32]), 9);
+    let context = driver.make("cuCtxGetCurrent", &[]);
+    increment(&driver, PER_THREAD, number, 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            driver.must("cuCtxSetCurrent", &[context]);
+            driver.must("cuStreamSynchronize", &[PER_THREAD]);
+            fetch(&driver, PER_THREAD, number, &mut seen);
+            driver.must("cuStreamSynchronize", &[PER_THREAD]);
+        });
+    });
+    assert_eq!(seen, 0, "it is another thread's");
+    fetch(&driver, PER_THREAD, number, &mut seen);
+    driver.must("cuStreamSynchronize", &[PER_THREAD]);
+    assert_eq!(seen, 1);
+}
+
 #[test]
 fn events_have_times_and_know_when_they_are_reached() {
     let driver = Driver::start(Mode::Check);

@@ -1,7 +1,8 @@
 //! Numbers in device memory.
 
-use crate::driver::{Block, Element, Result, memory};
+use crate::driver::{Block, Element, Result, memory, refuse};
 use crate::engine::Shared;
+use crate::inputs::Inputs;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -31,7 +32,11 @@ impl<T: Element> Buffer<T> {
         self.len == 0
     }
 
-    /// The address on the device.
+    /// The address on the device. All engines of a device and all libraries that use its primary context can read there,
+    /// but wait on their own for what this engine has queued: after [`write`](Buffer::write) and
+    /// [`Engine::upload`](crate::Engine::upload) the numbers are there, after others when
+    /// [`Engine::synchronize`](crate::Engine::synchronize) returns. A buffer that is dropped has no numbers any more, also
+    /// for who is still reading them.
     pub fn address(&self) -> u64 {
         self.block.as_ref().map_or(0, Block::address)
     }
@@ -104,6 +109,33 @@ impl<T: Element> Buffer<T> {
         }
         // SAFETY: the buffer has so many bytes.
         unsafe { memory::set(&self.shared.stream, self.address(), 0, self.len * size_of::<T>()) }
+    }
+}
+
+impl Buffer<f32> {
+    /// Copies numbers into the first places here, and waits until that is done.
+    ///
+    /// # Errors
+    /// If an address is not that of so many numbers in the memory of this device. Then nothing is copied.
+    ///
+    /// # Panics
+    /// If there are more of them than places.
+    pub fn write_inputs(&mut self, from: Inputs) -> Result<()> {
+        let pointer = match from {
+            Inputs::Host(numbers) => return self.write_first(numbers),
+            Inputs::Device(pointer) => pointer,
+        };
+        assert!(pointer.len <= self.len, "{} numbers for {} places", pointer.len, self.len);
+        // Recorded, the copy would be one from memory that is gone when the graph runs.
+        refuse("cuMemcpyDtoDAsync")?;
+        from.check(self.shared.context())?;
+        if pointer.len == 0 {
+            return Ok(());
+        }
+        let (stream, bytes) = (&self.shared.stream, pointer.len * size_of::<f32>());
+        // SAFETY: the buffer has room, and the driver knows of as many bytes there.
+        unsafe { memory::copy(stream, self.address(), pointer.address, bytes)? };
+        stream.synchronize()
     }
 }
 

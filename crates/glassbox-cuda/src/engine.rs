@@ -1,7 +1,7 @@
 //! A device to compute on: its context, a stream, a pool of memory, and the kernels loaded so far.
 
 use crate::buffer::Buffer;
-use crate::driver::{Context, Element, Event, Graph, Modules, Result, Stream};
+use crate::driver::{Context, Element, Event, Graph, Modules, Result, Stream, wait_for};
 use crate::ladder::VECTOR_ADD;
 use crate::launch::{Image, Launch};
 use crate::pool::{Pool, Pools};
@@ -15,6 +15,13 @@ pub(crate) struct Shared {
     pub stream: Arc<Stream>,
     pub pool: Arc<Pool>,
     modules: Arc<Modules>,
+}
+
+impl Shared {
+    /// The device.
+    pub fn context(&self) -> &Arc<Context> {
+        self.modules.context()
+    }
 }
 
 /// What is queued uses kernels and memory that may be gone next.
@@ -35,7 +42,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The device of that number, counted from 0.
+    /// The device of that number, counted from 0. All engines of a device share its primary context, with each other and
+    /// with other libraries in this process: what has an address in one has it in all.
     ///
     /// # Errors
     /// If there is no driver, it is too old or does not take kernels, there is no such device, or no kernel was written
@@ -91,7 +99,7 @@ impl Engine {
 
     /// The device.
     pub fn context(&self) -> &Arc<Context> {
-        self.shared.modules.context()
+        self.shared.context()
     }
 
     /// The stream in which everything is queued.
@@ -121,6 +129,17 @@ impl Engine {
     /// Waits until everything queued is done.
     pub fn synchronize(&self) -> Result<()> {
         self.shared.stream.synchronize()
+    }
+
+    /// Waits until some library's stream has done what is queued in it: what wrote an array that is to be read here, say.
+    /// The handle is as `__cuda_array_interface__` has it: 1 is the default stream, 2 that of the calling thread, and any
+    /// other number a `cudaStream_t`.
+    ///
+    /// # Safety
+    /// There is a stream of this handle, and no one records it: the driver takes handles on trust.
+    pub unsafe fn wait_for_stream(&self, handle: u64) -> Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { wait_for(self.context(), handle) }
     }
 
     /// A mark behind everything queued, to measure times with.

@@ -3,10 +3,11 @@
 use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::engine::Engine;
-use crate::ops;
+use crate::inputs::Inputs;
+use crate::ops::{self, area};
 use crate::train::Part;
 
-/// Images that are on the device at a time.
+/// Rows that are on the device at a time.
 const AT_ONCE: usize = 10_000;
 
 /// out (b,o) = the outputs of a network for images `pixels` (b,i), bytes that are divided by 255. `arrays` are weight
@@ -22,16 +23,57 @@ pub fn infer(
     parts: &[Part],
     arrays: &[&[f32]],
 ) -> Result<()> {
+    let fetch = |x: &mut Buffer<f32>, first: usize| {
+        let order: Vec<u32> = (0..(x.len() / inputs) as u32).collect();
+        let pixels = engine.upload(&pixels[first..][..x.len()])?;
+        ops::gather(engine, x, &pixels, &engine.upload(&order)?, inputs)
+    };
+    in_turn(engine, out, pixels.len(), inputs, parts, arrays, fetch)
+}
+
+/// The same for numbers `x` (b,i), which are taken as they are.
+///
+/// # Errors
+/// As [`Buffer::write_inputs`], beside what else the device reports.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn infer_numbers(
+    engine: &Engine,
+    out: &mut [f32],
+    x: Inputs,
+    inputs: usize,
+    parts: &[Part],
+    arrays: &[&[f32]],
+) -> Result<()> {
+    x.check(engine.context())?;
+    let fetch = |to: &mut Buffer<f32>, first: usize| to.write_inputs(x.part(first, to.len()));
+    in_turn(engine, out, x.len(), inputs, parts, arrays, fetch)
+}
+
+/// Goes through `count` inputs. `fetch` fills a buffer with those from a place on.
+fn in_turn(
+    engine: &Engine,
+    out: &mut [f32],
+    count: usize,
+    inputs: usize,
+    parts: &[Part],
+    arrays: &[&[f32]],
+    fetch: impl Fn(&mut Buffer<f32>, usize) -> Result<()>,
+) -> Result<()> {
     let arrays = arrays.iter().map(|array| engine.upload(array)).collect::<Result<Vec<_>>>()?;
-    let images = pixels.len() / inputs.max(1);
-    assert!(inputs > 0 && pixels.len() == images * inputs, "whole images");
-    let outputs = out.len().checked_div(images).unwrap_or(0);
-    let chunks = pixels.chunks(AT_ONCE * inputs).zip(out.chunks_mut((AT_ONCE * outputs).max(1)));
-    for (pixels, out) in chunks {
-        let b = pixels.len() / inputs;
-        let order: Vec<u32> = (0..b as u32).collect();
-        let mut x = engine.buffer(pixels.len())?;
-        ops::gather(engine, &mut x, &engine.upload(pixels)?, &engine.upload(&order)?, inputs)?;
+    let rows = count / inputs.max(1);
+    assert!(inputs > 0 && count == rows * inputs, "whole rows");
+    let outputs = parts.iter().fold(inputs, |width, part| match part {
+        Part::Dense { outputs } => *outputs,
+        _ => width,
+    });
+    assert_eq!(out.len(), area(rows, outputs), "outputs");
+    let firsts = (0..rows).step_by(AT_ONCE);
+    for (first, out) in firsts.zip(out.chunks_mut((AT_ONCE * outputs).max(1))) {
+        let b = AT_ONCE.min(rows - first);
+        let mut x = engine.buffer(b * inputs)?;
+        fetch(&mut x, first * inputs)?;
         forward(engine, x, b, inputs, parts, &arrays)?.read(out)?;
     }
     Ok(())

@@ -15,6 +15,7 @@ mod buffer;
 mod driver;
 mod engine;
 mod infer;
+mod inputs;
 pub mod ladder;
 mod launch;
 pub mod ops;
@@ -26,5 +27,6 @@ pub use driver::{
     Context, Element, Error, Event, Graph, Result, SYMBOLS, Stream, device_count, version,
 };
 pub use engine::Engine;
-pub use infer::infer;
+pub use infer::{infer, infer_numbers};
+pub use inputs::{DevicePointer, Inputs};
 pub use launch::{Argument, Image, Launch};

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{assert_same, engine, numbers};
+use common::definition::Definition;
+use common::{assert_same, engine};
 use glassbox_cpu::reference::philox::{Philox, Purpose};
-use glassbox_cpu::reference::{self as cpu, Reduction};
+use glassbox_cpu::reference::samples;
 use glassbox_cuda::ops::Activation;
 use glassbox_cuda::train::{Data, Optimizer, Part, Rule, Session, Steps, Way};
 use std::sync::Arc;
@@ -32,96 +33,17 @@ struct Run<'a> {
     first: u32,
 }
 
-/// The same network by the definition.
-struct Definition {
-    parts: Vec<Part>,
-    /// Weight and bias of each dense layer.
-    arrays: Vec<Vec<f32>>,
-}
-
-impl Definition {
-    fn new(parts: &[Part]) -> Definition {
-        let (mut arrays, mut i) = (Vec::new(), INPUTS);
-        for part in parts {
-            if let Part::Dense { outputs } = *part {
-                let seed = arrays.len() as u64;
-                arrays.extend([numbers(seed, i * outputs), numbers(seed + 1, outputs)]);
-                i = outputs;
-            }
-        }
-        Definition { parts: parts.to_vec(), arrays }
-    }
-
-    /// Takes the steps, and returns their losses.
-    fn run(&mut self, run: Run) -> Vec<f32> {
-        let (pixels, labels) = images();
-        let batches = run.order.chunks(BATCH).zip(run.first..);
-        let step = |(rows, step): (&[u32], u32)| {
-            let mut x = vec![0.0; rows.len() * INPUTS];
-            cpu::samples::gather(&mut x, &pixels, rows, INPUTS);
-            let labels: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
-            self.step(x, &labels, step, run)
-        };
-        batches.map(step).collect()
-    }
-
-    fn step(&mut self, x: Vec<f32>, labels: &[u32], step: u32, run: Run) -> f32 {
-        let b = labels.len();
-        let stream = |layer| Philox::new(run.seed, Purpose::Dropout, step, layer as u32);
-        let mut values = vec![x];
-        let mut dense = self.arrays.chunks_exact(2);
-        for (layer, part) in self.parts.iter().enumerate() {
-            let x = &values[layer];
-            let i = x.len() / b;
-            let o = if let Part::Dense { outputs } = *part { outputs } else { i };
-            let mut y = vec![0.0; b * o];
-            match *part {
-                Part::Dense { .. } => {
-                    let [weight, bias] = dense.next().unwrap() else { unreachable!() };
-                    cpu::matmul::matmul(&mut y, x, weight, [b, i, o]);
-                    cpu::bias::add_bias(&mut y, bias, [b, o]);
-                }
-                Part::Activation(_) => {
-                    cpu::activation::activation(cpu::Activation::Tanh, &mut y, x);
-                }
-                Part::Dropout { p } => cpu::random::dropout(&mut y, x, p, stream(layer)),
-                Part::Softmax => cpu::softmax::softmax(&mut y, x, [b, o]),
-                Part::LogSoftmax => cpu::softmax::log_softmax(&mut y, x, [b, o]),
-            }
-            values.push(y);
-        }
-        let (logits, mut dy) = (&values[self.parts.len()], vec![0.0; b * CLASSES]);
-        let (shape, mean) = ([b, CLASSES], Reduction::Mean);
-        let loss = cpu::loss::cross_entropy(logits, labels, shape, mean);
-        cpu::loss::cross_entropy_backward(&mut dy, logits, labels, shape, mean);
-        let mut dense = self.arrays.chunks_exact_mut(2).rev();
-        for (layer, part) in self.parts.iter().enumerate().rev() {
-            let (x, y) = (&values[layer], &values[layer + 1]);
-            let (i, o) = (x.len() / b, y.len() / b);
-            let mut dx = vec![0.0; b * i];
-            match *part {
-                Part::Dense { .. } => {
-                    let [weight, bias] = dense.next().unwrap() else { unreachable!() };
-                    let (mut dw, mut db) = (vec![0.0; i * o], vec![0.0; o]);
-                    cpu::matmul::matmul_at(&mut dw, x, &dy, [i, b, o]);
-                    cpu::bias::add_bias_backward(&mut db, &dy, [b, o]);
-                    cpu::matmul::matmul_bt(&mut dx, &dy, weight, [b, o, i]);
-                    cpu::optim::sgd(weight, &dw, run.lr);
-                    cpu::optim::sgd(bias, &db, run.lr);
-                }
-                Part::Activation(_) => {
-                    cpu::activation::activation_backward(cpu::Activation::Tanh, &mut dx, &dy, x, y);
-                }
-                Part::Dropout { p } => {
-                    cpu::random::dropout_backward(&mut dx, &dy, p, stream(layer));
-                }
-                Part::Softmax => cpu::softmax::softmax_backward(&mut dx, &dy, y, [b, o]),
-                Part::LogSoftmax => cpu::softmax::log_softmax_backward(&mut dx, &dy, y, [b, o]),
-            }
-            dy = dx;
-        }
-        loss
-    }
+/// Takes the steps by the definition, and returns their losses.
+fn run_by_definition(definition: &mut Definition, run: Run) -> Vec<f32> {
+    let (pixels, labels) = images();
+    let batches = run.order.chunks(BATCH).zip(run.first..);
+    let step = |(rows, step): (&[u32], u32)| {
+        let mut x = vec![0.0; rows.len() * INPUTS];
+        samples::gather(&mut x, &pixels, rows, INPUTS);
+        let labels: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
+        definition.step(x, &labels, step, run.lr, run.seed)
+    };
+    batches.map(step).collect()
 }
 
 /// Takes the runs one after another in one session, in both ways where there are two, and compares after each.
@@ -134,11 +56,11 @@ fn check(parts: &[Part], runs: &[Run]) {
         if way == 1 {
             session.set_layered();
         }
-        let mut definition = Definition::new(parts);
+        let mut definition = Definition::new(parts, INPUTS);
         session.load(&definition.arrays.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
         for (number, &run) in runs.iter().enumerate() {
             let what = format!("{parts:?}, {:?}, run {number}", session.way());
-            let expected = definition.run(run);
+            let expected = run_by_definition(&mut definition, run);
             let rule = Rule { optimizer: Optimizer::Sgd { lr: run.lr }, decay: 0.0 };
             let rules = vec![rule; run.order.len().div_ceil(BATCH)];
             let steps = Steps { order: run.order, rules: &rules, seed: run.seed, first: run.first };

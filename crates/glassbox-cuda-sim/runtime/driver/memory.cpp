@@ -98,6 +98,26 @@ API cuMemGetInfo_v2(size_t* available, size_t* total) {
     });
 }
 
+// What a place is, as far as it is modelled. A place that is in no allocation has no kind of memory.
+API cuPointerGetAttributes(unsigned count, const int* which, void** values, Address address) {
+    return in_context([&](Context&) {
+        if (count == 0 || which == nullptr || values == nullptr) return INVALID_VALUE;
+        sim::memory::Block block = sim::memory::find(pointer(address));
+        bool is_known = block.begin != nullptr;
+        for (unsigned i = 0; i < count; ++i) {
+            switch (which[i]) {
+                // 1 is memory of the host, 2 of a device.
+                case 2: *static_cast<unsigned*>(values[i]) = !is_known ? 0 : sim::memory::is_pinned(block.begin) ? 1 : 2; break;
+                case 9: *static_cast<int*>(values[i]) = is_known ? 0 : -2; break;
+                case 11: *static_cast<Address*>(values[i]) = reinterpret_cast<Address>(block.begin); break;
+                case 12: *static_cast<size_t*>(values[i]) = block.bytes; break;
+                default: return INVALID_VALUE;
+            }
+        }
+        return SUCCESS;
+    });
+}
+
 API cuMemAlloc_v2(Address* address, size_t bytes) {
     return in_context([&](Context& context) {
         if (disturbs_a_capture(context)) return STREAM_CAPTURE_UNSUPPORTED;

@@ -36,7 +36,12 @@ void order_with_default_stream(Context& context, const std::shared_ptr<Stream>& 
 }
 
 std::shared_ptr<Stream> stream_of(Context& context, Handle handle) {
-    // 1 and 2 are CU_STREAM_LEGACY and CU_STREAM_PER_THREAD; the latter is not modelled.
+    // 1 and 2 are CU_STREAM_LEGACY and CU_STREAM_PER_THREAD. Each thread makes the latter when it first asks for it.
+    if (handle == reinterpret_cast<Handle>(2)) {
+        thread_local Handle of_thread;
+        if (context.streams.find(of_thread) == nullptr) of_thread = context.streams.add(std::make_shared<Stream>());
+        return context.streams.find(of_thread);
+    }
     bool is_default = handle == nullptr || handle == reinterpret_cast<Handle>(1);
     return is_default ? context.default_stream : context.streams.find(handle);
 }

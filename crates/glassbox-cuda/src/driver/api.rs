@@ -5,7 +5,7 @@
 
 use cudarc::driver::sys::{
     self, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUgraph,
-    CUgraphExec, CUjit_option, CUmodule, CUstream, CUstreamCaptureMode,
+    CUgraphExec, CUjit_option, CUmodule, CUpointer_attribute, CUstream, CUstreamCaptureMode,
 };
 use std::ffi::{c_char, c_void};
 use std::sync::OnceLock;
@@ -84,6 +84,9 @@ functions! {
         values: *mut *mut c_void
     );
     fn cuModuleUnload(module: CUmodule);
+    fn cuPointerGetAttributes(
+        count: u32, which: *mut CUpointer_attribute, values: *mut *mut c_void, address: CUdeviceptr
+    );
     fn cuStreamBeginCapture_v2(stream: CUstream, mode: CUstreamCaptureMode);
     fn cuStreamCreate(stream: *mut CUstream, flags: u32);
     fn cuStreamDestroy_v2(stream: CUstream);

@@ -9,6 +9,7 @@ use std::ffi::CStr;
 /// The primary context of a device, which libraries in one process share.
 pub struct Context {
     context: CUcontext,
+    ordinal: usize,
     device: CUdevice,
     name: String,
     capability: u32,
@@ -32,7 +33,8 @@ impl Context {
             check("cuDeviceGet", api::cuDeviceGet(&mut device, ordinal as i32))?;
             check("cuDevicePrimaryCtxRetain", api::cuDevicePrimaryCtxRetain(&mut context, device))?;
         }
-        let mut context = Context { context, device, name: String::new(), capability: 0 };
+        let name = String::new();
+        let mut context = Context { context, ordinal, device, name, capability: 0 };
         context.name = context.ask_name()?;
         let [major, minor] = [
             CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
@@ -48,6 +50,11 @@ impl Context {
     pub(crate) fn bind(&self) -> Result<()> {
         // SAFETY: the context is retained.
         check("cuCtxSetCurrent", unsafe { api::cuCtxSetCurrent(self.context) })
+    }
+
+    /// The number of the device, counted from 0.
+    pub fn ordinal(&self) -> usize {
+        self.ordinal
     }
 
     /// The name of the device.

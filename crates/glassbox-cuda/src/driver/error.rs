@@ -88,6 +88,19 @@ pub enum Error {
         call: &'static str,
     },
 
+    /// Where numbers should be on the device there are none.
+    #[error(
+        "{bytes} bytes from address {address:#x} on are not memory of the CUDA device: the driver knows of {known} there"
+    )]
+    NotDeviceMemory {
+        /// Where the numbers should begin.
+        address: u64,
+        /// How many bytes there should be.
+        bytes: usize,
+        /// How many there are: none if the memory is the host's, another device's, or nobody's.
+        known: usize,
+    },
+
     /// The device's memory does not suffice.
     #[error("out of device memory in {call}{}", shortage(*wanted, *memory))]
     OutOfMemory {
@@ -151,6 +164,9 @@ impl Error {
                 _ => "this is a mistake in Glassbox or in the driver: report it with this message",
             },
             Error::NotRecordable { .. } => "do it before the recording, or afterwards",
+            Error::NotDeviceMemory { .. } => {
+                "give a contiguous array of f32 on this device, and keep it until the call is over"
+            }
             Error::OutOfMemory { .. } => {
                 "use a smaller batch or network, or free memory that others hold (nvidia-smi)"
             }
@@ -207,10 +223,12 @@ impl std::fmt::Display for Version {
 /// The driver's errors that are told apart here.
 pub(crate) mod code {
     pub const SUCCESS: u32 = 0;
+    pub const INVALID_VALUE: u32 = 1;
     pub const OUT_OF_MEMORY: u32 = 2;
     pub const STUB_LIBRARY: u32 = 34;
     pub const NO_DEVICE: u32 = 100;
     pub const INVALID_IMAGE: u32 = 200;
+    pub const INVALID_CONTEXT: u32 = 201;
     pub const NO_BINARY_FOR_GPU: u32 = 209;
     pub const INVALID_PTX: u32 = 218;
     pub const JIT_COMPILER_NOT_FOUND: u32 = 221;

@@ -3,9 +3,10 @@
 use super::Element;
 use super::api;
 use super::context::Context;
-use super::error::{Result, check};
+use super::error::{Error, Result, check, code};
 use super::stream::Stream;
-use cudarc::driver::sys::CUdeviceptr;
+use cudarc::driver::sys::{CUdeviceptr, CUmemorytype, CUpointer_attribute};
+use std::ffi::c_void;
 use std::sync::Arc;
 
 /// Memory of the device, as the driver gives it.
@@ -44,6 +45,46 @@ impl Drop for Block {
             let _ = unsafe { api::cuMemFree_v2(self.address) };
         }
     }
+}
+
+/// Fails unless there are so many bytes of the device's memory from the address on, whoever asked the driver for them.
+pub(crate) fn check_range(context: &Context, address: u64, bytes: usize) -> Result<()> {
+    let known = if bytes == 0 { 0 } else { known_from(context, address)? };
+    if bytes <= known { Ok(()) } else { Err(Error::NotDeviceMemory { address, bytes, known }) }
+}
+
+/// How many bytes of the device's memory the driver knows of from the address on.
+fn known_from(context: &Context, address: u64) -> Result<usize> {
+    context.bind()?;
+    let (mut kind, mut device, mut start, mut bytes) = (0u32, -1i32, 0u64, 0usize);
+    // Not cuMemGetAddressRange: an allocation that grows piece by piece, as PyTorch's do, has a range for each piece.
+    let mut which = [
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+    ];
+    let mut values: [*mut c_void; 4] = [
+        (&raw mut kind).cast(),
+        (&raw mut device).cast(),
+        (&raw mut start).cast(),
+        (&raw mut bytes).cast(),
+    ];
+    // SAFETY: a context is current; the driver writes a number of the right size for each attribute, and does not follow
+    // the address.
+    let code = unsafe {
+        let (count, which) = (which.len() as u32, which.as_mut_ptr());
+        api::cuPointerGetAttributes(count, which, values.as_mut_ptr(), address)
+    };
+    // By these it says that the address is nobody's; the context is a good one.
+    if [code::INVALID_VALUE, code::INVALID_CONTEXT].contains(&code) {
+        return Ok(0);
+    }
+    check("cuPointerGetAttributes", code)?;
+    let is_ours = kind == CUmemorytype::CU_MEMORYTYPE_DEVICE as u32
+        && usize::try_from(device) == Ok(context.ordinal());
+    let before = address.checked_sub(start).and_then(|before| usize::try_from(before).ok());
+    Ok(if is_ours { before.map_or(0, |before| bytes.saturating_sub(before)) } else { 0 })
 }
 
 /// Queues copying `from` to the device.

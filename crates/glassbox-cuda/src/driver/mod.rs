@@ -24,6 +24,7 @@ pub use library::{device_count, version};
 pub(crate) use memory::Block;
 pub(crate) use module::{Function, Modules};
 pub use stream::Stream;
+pub(crate) use stream::wait_for;
 
 /// What may lie in device memory: plain numbers, for which every pattern of bits is a value.
 ///

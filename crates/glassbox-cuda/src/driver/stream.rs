@@ -31,6 +31,11 @@ impl Stream {
         Ok(Stream { stream, context, turn: RwLock::default() })
     }
 
+    /// The driver's handle as a number: a `cudaStream_t`, as other libraries take it.
+    pub fn raw_handle(&self) -> u64 {
+        self.stream as u64
+    }
+
     /// The driver's handle.
     pub(super) fn handle(&self) -> CUstream {
         self.stream
@@ -94,6 +99,18 @@ impl Stream {
         // SAFETY: the stream exists.
         self.queue("cuStreamSynchronize", |stream| unsafe { api::cuStreamSynchronize(stream) })
     }
+}
+
+/// Waits until a stream that may be another library's has done what is queued in it.
+///
+/// # Safety
+/// The driver knows a stream of this handle, and no one records it.
+pub(crate) unsafe fn wait_for(context: &Context, handle: u64) -> Result<()> {
+    capture::refuse("cuStreamSynchronize")?;
+    context.bind()?;
+    // SAFETY: promised by the caller.
+    let code = unsafe { api::cuStreamSynchronize(handle as CUstream) };
+    check("cuStreamSynchronize", code)
 }
 
 impl Drop for Stream {

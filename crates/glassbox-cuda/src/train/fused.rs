@@ -97,7 +97,7 @@ impl Between {
             .arg(&mut self.terms)
             .arg(&mut self.counts)
             .arg(&mut self.next_labels);
-        let launch = launch.arg(&room.data.pixels).arg(&room.data.labels);
+        let launch = launch.arg(room.data.pixels()).arg(&room.data.labels);
         let launch = launch.arg(&room.order).arg(&room.rules).arg(&room.state);
         // SAFETY: a block for each image of a batch, and the order names images that exist.
         unsafe { launch.arg(dim(room.data.inputs)).run() }
@@ -158,7 +158,7 @@ impl Between {
             .arg(&mut self.terms)
             .arg(&mut self.counts)
             .arg(&mut self.next_labels);
-        let launch = launch.arg(&room.data.pixels).arg(&room.data.labels).arg(&room.order);
+        let launch = launch.arg(room.data.pixels()).arg(&room.data.labels).arg(&room.order);
         // SAFETY: as above; an outcome and a rule for each step, as many memories as the rules use, and the order names
         // images that exist.
         unsafe { launch.arg(&room.rules).arg(&room.outcomes).run() }

@@ -1,11 +1,11 @@
 //! A training step, operation by operation.
 
-use super::Part;
 use super::session::Room;
+use super::{Features, Part};
 use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::launch::Image;
-use crate::ops;
+use crate::ops::{self, dim};
 
 static IMAGE: Image =
     Image { name: "train/step", ptx: include_str!("../../ptx/train/step.ptx"), capability: 75 };
@@ -61,14 +61,18 @@ impl Between {
         self.update(room)
     }
 
-    /// The images and labels of the batch.
+    /// The inputs and labels of the batch.
     fn inputs(&mut self, room: &Room, b: usize) -> Result<()> {
         let (data, x) = (&room.data, &mut self.values[0]);
-        let launch = room.engine.launch(&IMAGE, "step_inputs")?.elements(x.len());
-        let launch = launch.arg(x).arg(&mut self.labels).arg(&data.pixels).arg(&data.labels);
-        let launch = launch.arg(&room.order).arg(&room.state).arg(room.batch as u32);
-        // SAFETY: x (b,i) and labels (b); the order names images that exist, a batch for each step.
-        unsafe { launch.arg(b as u32).arg(data.inputs as u32).run() }
+        let (kernel, from) = match &data.features {
+            Features::Bytes(pixels) => ("step_inputs", pixels.address()),
+            Features::Numbers(numbers) => ("step_inputs_numbers", numbers.address()),
+        };
+        let launch = room.engine.launch(&IMAGE, kernel)?.elements(x.len());
+        let launch = launch.arg(x).arg(&mut self.labels).arg(from).arg(&data.labels);
+        let launch = launch.arg(&room.order).arg(&room.state).arg(dim(room.batch));
+        // SAFETY: x (b,i) and labels (b); the order names rows that exist, a batch for each step.
+        unsafe { launch.arg(dim(b)).arg(dim(data.inputs)).run() }
     }
 
     /// The dense layer that part `index` is, counted from 0.

@@ -15,7 +15,8 @@ pub use session::Session;
 use crate::buffer::Buffer;
 use crate::driver::Result;
 use crate::engine::Engine;
-use crate::ops::{Activation, AdamStep};
+use crate::inputs::Inputs;
+use crate::ops::{Activation, AdamStep, area};
 
 /// One layer of a network, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +83,8 @@ pub struct Rule {
     pub decay: f32,
 }
 
-/// How steps of a network of these parts are carried out, unless someone asks for the other way.
+/// How steps of a network of these parts are carried out on images of bytes, unless someone asks for the other way. On
+/// numbers they always go [layered](Way::Layered): the fused kernels read bytes.
 pub fn way(parts: &[Part]) -> Way {
     if fused::takes(parts) { Way::Fused } else { Way::Layered }
 }
@@ -117,12 +119,23 @@ impl Rule {
     }
 }
 
-/// Images and their classes, in device memory.
+/// Rows of inputs and their classes, in device memory.
 pub struct Data {
-    pixels: Buffer<u8>,
+    features: Features,
+    /// A place for each row that there is room for.
     labels: Buffer<u32>,
+    /// How many rows there are.
+    len: usize,
     inputs: usize,
     classes: usize,
+}
+
+/// What a network is given.
+enum Features {
+    /// Images, whose bytes are divided by 255.
+    Bytes(Buffer<u8>),
+    /// Numbers, which are taken as they are.
+    Numbers(Buffer<f32>),
 }
 
 impl Data {
@@ -131,15 +144,73 @@ impl Data {
     /// # Panics
     /// If there are not as many labels as images, or an image has no byte.
     pub fn new(engine: &Engine, pixels: &[u8], labels: &[u32], inputs: usize) -> Result<Data> {
-        assert!(inputs > 0 && pixels.len() == labels.len() * inputs, "images and labels");
-        let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
-        let (pixels, labels) = (engine.upload(pixels)?, engine.upload(labels)?);
-        Ok(Data { pixels, labels, inputs, classes })
+        assert!(inputs > 0 && pixels.len() == area(labels.len(), inputs), "images and labels");
+        Data::of(engine, Features::Bytes(engine.upload(pixels)?), labels, inputs)
     }
 
-    /// How many images there are.
-    pub fn len(&self) -> usize {
+    /// The same with `inputs` numbers a row, which are taken as they are.
+    ///
+    /// # Panics
+    /// If there are not as many labels as rows, or a row has no number.
+    pub fn from_numbers(
+        engine: &Engine,
+        numbers: &[f32],
+        labels: &[u32],
+        inputs: usize,
+    ) -> Result<Data> {
+        assert!(inputs > 0 && numbers.len() == area(labels.len(), inputs), "rows and labels");
+        Data::of(engine, Features::Numbers(engine.upload(numbers)?), labels, inputs)
+    }
+
+    fn of(engine: &Engine, features: Features, labels: &[u32], inputs: usize) -> Result<Data> {
+        let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+        let len = labels.len();
+        Ok(Data { features, labels: engine.upload(labels)?, len, inputs, classes })
+    }
+
+    /// Room for batches of at most `batch` rows of numbers, which [`Session::set_batch`] fills. At first there is none.
+    ///
+    /// # Panics
+    /// If one of the sizes is 0.
+    pub fn room(engine: &Engine, batch: usize, inputs: usize, classes: usize) -> Result<Data> {
+        assert!(
+            batch > 0 && inputs > 0 && classes > 0,
+            "room for {batch} of {inputs} to {classes}"
+        );
+        let features = Features::Numbers(engine.buffer(area(batch, inputs))?);
+        Ok(Data { features, labels: engine.buffer(batch)?, len: 0, inputs, classes })
+    }
+
+    /// Puts these rows in the place of all that are there. If that fails, there is none.
+    fn set(&mut self, rows: Inputs, labels: &[u32]) -> Result<()> {
+        let Features::Numbers(numbers) = &mut self.features else { panic!("images stay") };
+        assert!(labels.len() <= self.labels.len(), "more rows than there is room for");
+        assert_eq!(rows.len(), area(labels.len(), self.inputs), "rows and labels");
+        let is_known = |&label: &u32| (label as usize) < self.classes;
+        assert!(labels.iter().all(is_known), "a label is out of range");
+        self.len = 0;
+        numbers.write_inputs(rows)?;
+        self.labels.write_first(labels)?;
+        self.len = labels.len();
+        Ok(())
+    }
+
+    /// How many rows there is room for.
+    fn places(&self) -> usize {
         self.labels.len()
+    }
+
+    /// The images, which is what the fused way takes.
+    fn pixels(&self) -> &Buffer<u8> {
+        match &self.features {
+            Features::Bytes(pixels) => pixels,
+            Features::Numbers(_) => unreachable!("numbers are trained on layered"),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether there is none.

@@ -1,9 +1,10 @@
 //! A training on the device: its memory, and its steps as graphs.
 
-use super::{Data, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
+use super::{Data, Features, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
 use crate::buffer::Buffer;
 use crate::driver::{Graph, Result};
 use crate::engine::Engine;
+use crate::inputs::Inputs;
 use crate::ops::dim;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -129,11 +130,11 @@ impl Session {
         batch: usize,
         is_mean: bool,
     ) -> Result<Session> {
-        assert!(batch > 0 && !data.is_empty(), "a step of no images");
+        assert!(batch > 0 && data.places() > 0, "a step of no images");
         // Its own, because steps are recorded.
         let engine = engine.beside()?;
-        let batch = batch.min(data.len());
-        let steps = data.len().div_ceil(batch);
+        let batch = batch.min(data.places());
+        let steps = data.places().div_ceil(batch);
         let (mut parameters, mut inputs) = (Vec::new(), data.inputs);
         for part in parts {
             if let Part::Dense { outputs } = *part {
@@ -153,14 +154,34 @@ impl Session {
             batch,
             is_mean,
             key: [0; 2],
-            order: engine.buffer(data.len())?,
+            order: engine.buffer(data.places())?,
             rules: engine.buffer(steps * RULE_WORDS)?,
             state: engine.zeros(STATE_WORDS)?,
             outcomes: engine.zeros(2 * steps)?,
             engine,
         };
         let (recorded, between) = (HashMap::new(), HashMap::new());
-        Ok(Session { way: super::way(parts), recorded, between, room })
+        let way = match data.features {
+            Features::Bytes(_) => super::way(parts),
+            Features::Numbers(_) => Way::Layered,
+        };
+        Ok(Session { way, recorded, between, room })
+    }
+
+    /// Copies a batch over the data: rows of numbers and the class of each, as many as there is room for or fewer. The
+    /// caller may change or free them afterwards. Steps that were recorded serve the new batch too.
+    ///
+    /// # Errors
+    /// As [`Buffer::write_inputs`]. Then the data have no row.
+    ///
+    /// # Panics
+    /// If the data are images or someone else has them too, there are more rows than there is room for or not as many as
+    /// labels, or a label is not below the number of classes.
+    pub fn set_batch(&mut self, rows: Inputs, labels: &[u32]) -> Result<()> {
+        // A run that failed may have left steps that read the batch before.
+        self.room.engine.synchronize()?;
+        let data = Arc::get_mut(&mut self.room.data).expect("data that only this session has");
+        data.set(rows, labels)
     }
 
     /// How steps are taken.

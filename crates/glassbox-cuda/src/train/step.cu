@@ -3,15 +3,33 @@
 #include "philox.cuh"
 #include "state.cuh"
 
-// The batch of the step at hand: x (b,i) from bytes, and the labels (b). `order` names the images of all steps, `batch`
-// a step.
+__device__ __forceinline__ float as_input(unsigned char pixel) { return float(pixel) / 255.0f; }
+__device__ __forceinline__ float as_input(float number) { return number; }
+
+// The batch of the step at hand: x (b,i) and the labels (b). `order` names the rows of all steps, `batch` a step.
+template <class Input>
+__device__ __forceinline__ void fetch_batch(float* __restrict__ x, unsigned* __restrict__ labels, const Input* __restrict__ all,
+                                            const unsigned* __restrict__ all_labels, const unsigned* __restrict__ order,
+                                            const State* __restrict__ state, unsigned batch, unsigned b, unsigned i) {
+    const unsigned* rows = order + u64(state->step) * batch;
+    u64 n = u64(b) * i;
+    for (u64 e = first_element(); e < n; e += element_step()) x[e] = as_input(all[u64(rows[e / i]) * i + e % i]);
+    for (u64 row = first_element(); row < b; row += element_step()) labels[row] = all_labels[rows[row]];
+}
+
+// From bytes, which are divided by 255.
 extern "C" __global__ void step_inputs(float* __restrict__ x, unsigned* __restrict__ labels, const unsigned char* __restrict__ pixels,
                                        const unsigned* __restrict__ all_labels, const unsigned* __restrict__ order,
                                        const State* __restrict__ state, unsigned batch, unsigned b, unsigned i) {
-    const unsigned* rows = order + u64(state->step) * batch;
-    u64 n = u64(b) * i;
-    for (u64 e = first_element(); e < n; e += element_step()) x[e] = float(pixels[u64(rows[e / i]) * i + e % i]) / 255.0f;
-    for (u64 row = first_element(); row < b; row += element_step()) labels[row] = all_labels[rows[row]];
+    fetch_batch(x, labels, pixels, all_labels, order, state, batch, b, i);
+}
+
+// From numbers, which are taken as they are.
+extern "C" __global__ void step_inputs_numbers(float* __restrict__ x, unsigned* __restrict__ labels,
+                                               const float* __restrict__ numbers, const unsigned* __restrict__ all_labels,
+                                               const unsigned* __restrict__ order, const State* __restrict__ state,
+                                               unsigned batch, unsigned b, unsigned i) {
+    fetch_batch(x, labels, numbers, all_labels, order, state, batch, b, i);
 }
 
 // out = x / (1 − p) where the stream of this step and layer keeps the element, 0 elsewhere; on dy it gives dx. Between the

@@ -5,6 +5,8 @@
 
 #![allow(dead_code)] // not every test file uses everything
 
+pub mod definition;
+
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use glassbox_cuda::{Buffer, Engine, Error, Graph};
 use std::io::Write;
@@ -38,6 +40,12 @@ pub fn carry_out(graph: &Graph, engine: &Engine) -> Result<(), Error> {
     // SAFETY: tests keep the graph and its memory until this returns; then the work is done, or the device is lost.
     unsafe { graph.launch(engine.stream())? };
     engine.synchronize()
+}
+
+/// Waits for what is queued in the stream of this handle.
+pub fn wait_for(engine: &Engine, handle: u64) -> Result<(), Error> {
+    // SAFETY: tests name streams of engines that they have, or default ones.
+    unsafe { engine.wait_for_stream(handle) }
 }
 
 /// Numbers in [−1, 1) to try, the same for the same seed.
