@@ -80,8 +80,7 @@ impl Matrix {
     /// The matrix of func(x) for each element x.
     fn apply(&self, py: Python, func: Bound<'_, PyAny>) -> PyResult<Matrix> {
         let mut failed = None;
-        let call =
-            |x: f32| -> PyResult<f32> { single(func.call1((f64::from(x),))?.extract()?) };
+        let call = |x: f32| -> PyResult<f32> { single(func.call1((f64::from(x),))?.extract()?) };
         let result = self.0.apply(|x| match &failed {
             None => call(x).unwrap_or_else(|error| {
                 failed = Some(error);

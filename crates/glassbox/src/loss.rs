@@ -119,7 +119,7 @@ impl Loss {
         (classes as f64).ln()
     }
 
-    fn wrong_targets(self) -> Error {
+    pub(crate) fn wrong_targets(self) -> Error {
         let (value, hint) = match self {
             Loss::CrossEntropy(_) => ("values", "cross-entropy takes class indices"),
             Loss::MeanSquaredError(_) => ("classes", "the mean squared error takes values"),

@@ -3,10 +3,12 @@
 //! The trainer hands a plan not one step but a run of them, so that a plan may do many in one call.
 //! Every plan gives the same bits; they differ in speed and in what they can carry out.
 
+mod batches;
 mod cuda;
 mod fused;
 mod layered;
 
+pub use batches::Batches;
 pub use cuda::OnGpu;
 pub use fused::Fused;
 pub use layered::Layered;
@@ -97,16 +99,17 @@ struct Choice {
 }
 
 impl Choice {
-    fn on_cpu(network: &Network, settings: &Settings, device: &Device) -> Choice {
+    fn on_cpu(network: &Network, settings: &Settings, device: &Device, are_pixels: bool) -> Choice {
+        let obstacle = fused::obstacle(network, settings.loss(), settings.clip, device);
         Choice {
-            obstacle: fused::obstacle(network, settings.loss(), settings.clip, device),
+            obstacle: obstacle.or_else(|| (!are_pixels).then(|| NO_PIXELS.to_string())),
             fused: || Box::new(Fused),
             layered: || Box::new(Layered::default()),
             why: "plan fused: whole steps in one call, with the bits of plan layered",
         }
     }
 
-    fn on_gpu(network: &Network, settings: &Settings) -> Choice {
+    fn on_gpu(network: &Network, settings: &Settings, are_pixels: bool) -> Choice {
         let obstacle = cuda::obstacle(network, settings.loss(), settings.clip);
         let stays = obstacle.is_none();
         let has_not = || {
@@ -114,12 +117,16 @@ impl Choice {
                 "{network}: the fused step takes one hidden layer, of at most 1024 units, and at most 32 outputs"
             )
         };
+        let cannot_fuse = || match are_pixels {
+            false => Some(NO_PIXELS.to_string()),
+            true => (!cuda::has_fused(network)).then(has_not),
+        };
         Choice {
             obstacle: match obstacle {
                 Some(why) => {
                     Some(format!("{why}; each operation's operands go to the GPU and back"))
                 }
-                None => (!cuda::has_fused(network)).then(has_not),
+                None => cannot_fuse(),
             },
             fused: || Box::new(OnGpu::new(false)),
             layered: if stays {
@@ -151,14 +158,10 @@ impl PlanName {
         device: &Device,
     ) -> Result<(Box<dyn Plan>, Option<String>)> {
         let network = Network::new(&settings.model, Init::Zero, 0)?;
-        let mut choice = match device {
-            Device::Cuda(_) => Choice::on_gpu(&network, settings),
-            _ => Choice::on_cpu(&network, settings, device),
+        let choice = match device {
+            Device::Cuda(_) => Choice::on_gpu(&network, settings, are_pixels),
+            _ => Choice::on_cpu(&network, settings, device, are_pixels),
         };
-        if !are_pixels {
-            choice.obstacle.get_or_insert(NO_PIXELS.to_string());
-            choice.layered = || Box::new(Layered::default());
-        }
         match (self, choice.obstacle) {
             (PlanName::Layered, _) => Ok(((choice.layered)(), None)),
             (PlanName::Fused, None) => Ok(((choice.fused)(), None)),
@@ -223,14 +226,25 @@ pub(crate) fn infer(
     }
 }
 
-/// The pixels and labels of steps for an engine, which trusts what it is given.
-fn check_samples<'a>(network: &Network, steps: &Steps<'a>) -> Result<(&'a [u8], &'a [u32])> {
+/// The same for inputs that are numbers, wherever they are.
+pub(crate) fn infer_numbers(
+    network: &mut Network,
+    device: &Device,
+    numbers: glassbox_cuda::Inputs,
+    out: &mut Tensor,
+) -> Result<bool> {
+    match device {
+        Device::Cuda(gpu) => cuda::infer_numbers(network, gpu, numbers, out),
+        _ => Ok(false),
+    }
+}
+
+/// The labels of steps for an engine, which trusts what it is given.
+fn check_samples<'a>(network: &Network, steps: &Steps<'a>) -> Result<&'a [u32]> {
     let (samples, classes) = (steps.samples, network.output_width());
     let inputs = network.input_width();
-    let (Some(pixels), Some(labels)) = (samples.pixels(), samples.labels()) else {
-        return Err(cannot("fused", NO_PIXELS.to_string(), "use --plan layered"));
-    };
-    if samples.width != inputs || pixels.len() != inputs * labels.len() {
+    let Some(labels) = samples.labels() else { return Err(steps.loss.wrong_targets()) };
+    if samples.width != inputs || samples.input_len() != inputs * labels.len() {
         return Err(Error::Shape {
             op: "steps",
             shapes: vec![vec![samples.len(), samples.width], vec![inputs, classes]],
@@ -248,7 +262,7 @@ fn check_samples<'a>(network: &Network, steps: &Steps<'a>) -> Result<(&'a [u8], 
         let (what, hint) = ("a sample that does not exist", "give the order below samples.len()");
         return Err(Error::Refused { what, hint });
     }
-    Ok((pixels, labels))
+    Ok(labels)
 }
 
 impl fmt::Display for PlanName {

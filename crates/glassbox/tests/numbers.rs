@@ -185,3 +185,116 @@ fn who_looks_at_parameters_sees_what_they_were() {
     let (_, weight) = trainer.network().parameters().next().unwrap();
     assert_eq!(weight.value.share().as_ptr(), weight.value.data().as_ptr());
 }
+
+/// Everything that trains and judges on numbers, on the simulated driver.
+mod on_a_gpu {
+    use super::*;
+    use glassbox::cuda::{DevicePointer, Inputs as Given};
+    use glassbox::plan::Batches;
+    use glassbox::{Loss, Moment, Optimizer, Reduction};
+
+    fn gpu() -> Device {
+        glassbox_cuda_sim::install_default();
+        Device::cuda(0).unwrap()
+    }
+
+    #[test]
+    fn numbers_stay_there_and_train_to_the_bits_of_the_cpu() {
+        let settings = Settings { validation: 0.2, ..settings("12-9-relu-3") };
+        let mut ends = Vec::new();
+        for device in [Device::cpu(Some(1)).unwrap(), gpu()] {
+            let mut trainer = trainer(&settings, &device, as_numbers(&images(50))).unwrap();
+            run(&mut trainer);
+            let found = trainer.judge(&as_numbers(&images(30))).unwrap();
+            ends.push((trainer.network().sha256(), found));
+        }
+        assert_eq!(ends[0], ends[1]);
+        let (plan, why) = PlanName::Auto.choose_for(false, &settings, &gpu()).unwrap();
+        assert_eq!(plan.name(), "layered");
+        assert!(!why.unwrap().contains("go to the GPU and back"));
+    }
+
+    /// The batches of a training, one by one, their inputs on the host and on the device in turn.
+    #[test]
+    fn batches_that_are_handed_over_are_a_training() {
+        let device = gpu();
+        let Device::Cuda(cuda) = &device else { unreachable!() };
+        let loss = Loss::CrossEntropy(Reduction::Sum);
+        for rule in [Rule::Sgd, Rule::named("nesterov").unwrap(), Rule::named("adam").unwrap()] {
+            let mut network =
+                Network::new("12-9-relu-dropout0.3-3", Default::default(), 1).unwrap();
+            let mut optimizer = Optimizer::new(rule, 0.01, &network);
+            let (mut same, mut same_optimizer) = (network.clone(), optimizer.clone());
+            let mut batches =
+                Batches::new(&device, &mut network, &mut optimizer, loss, 11).unwrap();
+            for step in 0..24 {
+                // Every size once and again, more of them than are kept.
+                let (rows, lr) = (1 + (step as usize * 7) % 11, 0.05);
+                let samples = Arc::new(as_numbers(&images(rows as u32 + step)));
+                let order: Vec<u32> = (step..step + rows as u32).collect();
+                let Inputs::Numbers(numbers) = &samples.inputs else { unreachable!() };
+                let numbers = &numbers[step as usize * 12..];
+                let labels = &samples.labels().unwrap()[step as usize..];
+                let there = cuda.engine().upload(numbers).unwrap();
+                let pointer = DevicePointer { address: there.address(), len: numbers.len() };
+                let x = if step % 2 == 0 { Given::Host(numbers) } else { Given::Device(pointer) };
+                let moment = Moment { seed: 7, step };
+                let found = batches.step(&mut optimizer, x, labels, lr, moment).unwrap();
+
+                let steps = glassbox::plan::Steps {
+                    device: &Device::Reference,
+                    loss,
+                    samples: &samples,
+                    order: &order,
+                    batch: rows,
+                    rates: &[lr],
+                    clip: None,
+                    moment,
+                };
+                let mut plan = glassbox::plan::Layered::default();
+                use glassbox::Plan;
+                let expected = plan.run(&mut same, &mut same_optimizer, &steps).unwrap()[0];
+                assert_eq!(found, expected, "{rule} step {step}");
+                if step % 5 == 4 {
+                    batches.store(&mut network, &mut optimizer).unwrap();
+                    assert_eq!(network.sha256(), same.sha256());
+                    assert_eq!(optimizer.memory(), same_optimizer.memory());
+                }
+            }
+            assert_eq!(optimizer.steps(), 24);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_refused_and_changes_nothing() {
+        let device = gpu();
+        let loss = Loss::CrossEntropy(Reduction::Mean);
+        let mut network = Network::new("4-3", Default::default(), 1).unwrap();
+        let mut optimizer = Optimizer::new(Rule::Sgd, 0.0, &network);
+        let before = network.sha256();
+        let mut batches = Batches::new(&device, &mut network, &mut optimizer, loss, 5).unwrap();
+        let moment = Moment { seed: 0, step: 0 };
+        let numbers = [1.0; 24];
+        let nowhere = Given::Device(DevicePointer { address: 64, len: 4 });
+        for (x, labels, text) in [
+            (Given::Host(&numbers), &[0u32; 6][..], "as there is room for"),
+            (Given::Host(&numbers[..0]), &[], "as there is room for"),
+            (Given::Host(&numbers[..4]), &[0, 0], "as there is room for"),
+            (Given::Host(&numbers[..4]), &[3], "label 3"),
+            (nowhere, &[0], "hint"),
+            (Given::Host(&[f32::NAN; 4]), &[0], ""),
+        ] {
+            match batches.step(&mut optimizer, x, labels, 0.1, moment) {
+                Ok(result) => assert!(text.is_empty() && result.loss.is_nan()),
+                Err(error) => assert!(error.to_string().contains(text), "{error}"),
+            }
+        }
+        batches.store(&mut network, &mut optimizer).unwrap();
+        assert_eq!((network.sha256(), optimizer.steps()), (before, 0));
+        // What the engine has not, or what is no GPU.
+        let squared = Loss::MeanSquaredError(Reduction::Mean);
+        for (device, loss) in [(&device, squared), (&Device::Reference, loss)] {
+            assert!(Batches::new(device, &mut network, &mut optimizer, loss, 5).is_err());
+        }
+    }
+}

@@ -70,6 +70,11 @@ type Velocity = fn(
 ) -> glassbox_cuda::Result<()>;
 
 impl Cuda {
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn up(&self, numbers: &[f32]) -> Result<Buffer<f32>> {
         Ok(self.engine.upload(numbers)?)
     }

@@ -7,7 +7,7 @@ use crate::layers::Part;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
-use crate::samples::Samples;
+use crate::samples::{Inputs, Samples};
 use crate::tensor::Tensor;
 use glassbox_cpu::fused;
 use glassbox_cuda::train::{self, Data, Session, Way};
@@ -30,11 +30,11 @@ struct Training {
 }
 
 #[derive(Clone, PartialEq)]
-struct MadeFor {
-    parts: Vec<train::Part>,
-    memories: usize,
-    batch: usize,
-    reduction: Reduction,
+pub(super) struct MadeFor {
+    pub(super) parts: Vec<train::Part>,
+    pub(super) memories: usize,
+    pub(super) batch: usize,
+    pub(super) reduction: Reduction,
 }
 
 impl OnGpu {
@@ -53,9 +53,12 @@ impl OnGpu {
         if !self.training.as_ref().is_some_and(|t| Arc::ptr_eq(&t.samples, samples)) {
             // The old one first: both may not fit.
             self.training = None;
-            let (pixels, labels) = (samples.pixels(), samples.labels());
-            let (pixels, labels) = pixels.zip(labels).expect("they were checked");
-            let data = Arc::new(Data::new(&gpu.engine, pixels, labels, samples.width)?);
+            let (engine, width) = (&gpu.engine, samples.width);
+            let labels = samples.labels().expect("they were checked");
+            let data = Arc::new(match &samples.inputs {
+                Inputs::Pixels(pixels) => Data::new(engine, pixels, labels, width)?,
+                Inputs::Numbers(numbers) => Data::from_numbers(engine, numbers, labels, width)?,
+            });
             let (samples, came_back) = (samples.clone(), Vec::new());
             self.training = Some(Training { samples, data, session: None, came_back });
         }
@@ -78,7 +81,11 @@ impl OnGpu {
 
 /// Copies the parameters and the optimizer's memory back, all or none: they come into `scratch` first, and so a GPU
 /// that is lost between two of them leaves a network that is wholly the old one.
-fn store_whole(session: &Session, arrays: &mut [&mut [f32]], scratch: &mut Vec<f32>) -> Result<()> {
+pub(super) fn store_whole(
+    session: &Session,
+    arrays: &mut [&mut [f32]],
+    scratch: &mut Vec<f32>,
+) -> Result<()> {
     scratch.resize(arrays.iter().map(|array| array.len()).sum(), 0.0);
     let mut rest = &mut scratch[..];
     let mut came_back: Vec<_> = arrays
@@ -152,13 +159,30 @@ pub(super) fn infer(
     pixels: &[u8],
     out: &mut Tensor,
 ) -> Result<bool> {
-    let is_f64 = network.parameters().any(|(_, parameter)| parameter.value.is_f64());
-    let (Some(parts), false) = (parts(network), is_f64) else { return Ok(false) };
+    let Some((parts, arrays)) = known(network) else { return Ok(false) };
     let inputs = network.input_width();
-    let arrays: Vec<&[f32]> =
-        network.parameters().map(|(_, parameter)| parameter.value.data()).collect();
     glassbox_cuda::infer(&gpu.engine, out.data_mut(), pixels, inputs, &parts, &arrays)?;
     Ok(true)
+}
+
+/// The same for inputs that are numbers.
+pub(super) fn infer_numbers(
+    network: &mut Network,
+    gpu: &Cuda,
+    numbers: glassbox_cuda::Inputs,
+    out: &mut Tensor,
+) -> Result<bool> {
+    let Some((parts, arrays)) = known(network) else { return Ok(false) };
+    let inputs = network.input_width();
+    glassbox_cuda::infer_numbers(&gpu.engine, out.data_mut(), numbers, inputs, &parts, &arrays)?;
+    Ok(true)
+}
+
+/// The parts and parameters of a network that the engine knows.
+fn known(network: &Network) -> Option<(Vec<train::Part>, Vec<&[f32]>)> {
+    let is_f64 = network.parameters().any(|(_, parameter)| parameter.value.is_f64());
+    let parts = parts(network).filter(|_| !is_f64)?;
+    Some((parts, network.parameters().map(|(_, parameter)| parameter.value.data()).collect()))
 }
 
 /// Why whole steps cannot be carried out on the GPU, if they cannot.
@@ -183,7 +207,7 @@ pub(super) fn has_fused(network: &Network) -> bool {
 }
 
 /// The layers as the engine knows them, if it knows all.
-fn parts(network: &Network) -> Option<Vec<train::Part>> {
+pub(super) fn parts(network: &Network) -> Option<Vec<train::Part>> {
     let layers = network.layers().iter();
     layers
         .map(|layer| match layer.part() {
@@ -198,7 +222,7 @@ fn parts(network: &Network) -> Option<Vec<train::Part>> {
 }
 
 /// A rule as the engine names it.
-fn engine_rule(rule: fused::Rule) -> train::Rule {
+pub(super) fn engine_rule(rule: fused::Rule) -> train::Rule {
     let optimizer = match rule.optimizer {
         fused::Optimizer::Sgd { lr } => train::Optimizer::Sgd { lr },
         fused::Optimizer::Momentum { lr, mu } => train::Optimizer::Momentum { lr, mu },

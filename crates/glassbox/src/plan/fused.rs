@@ -1,6 +1,6 @@
 //! Whole steps of a multilayer perceptron in one call of the engine.
 
-use super::{Plan, StepResult, Steps, arrays, cannot, check_samples, made, matched};
+use super::{NO_PIXELS, Plan, StepResult, Steps, arrays, cannot, check_samples, made, matched};
 use crate::device::Device;
 use crate::error::Result;
 use crate::layers::Part;
@@ -32,7 +32,10 @@ impl Plan for Fused {
         let (Device::Cpu(engine), None) = (steps.device, &obstacle) else {
             return Err(cannot("fused", obstacle.unwrap_or_default(), "use --plan layered"));
         };
-        let (pixels, labels) = check_samples(network, steps)?;
+        let labels = check_samples(network, steps)?;
+        let Some(pixels) = steps.samples.pixels() else {
+            return Err(cannot("fused", NO_PIXELS.to_string(), "use --plan layered"));
+        };
         let (order, rules) = matched(optimizer, steps);
         let mut layers = layers(network, optimizer.memory_mut());
         let job = fused::Steps {
