@@ -30,7 +30,8 @@ Labels = NDArray[Any] | Sequence[int]
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + e⁻ˣ), with an exponential that cannot overflow: its argument is never positive."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0.0, 1.0, small) / (1.0 + small)
+    values: Floats = np.where(x >= 0.0, 1.0, small) / (1.0 + small)
+    return values
 
 
 def sigmoid_derivative(x: Floats) -> Floats:
@@ -78,7 +79,8 @@ def one_hot(labels: Labels, classes: int) -> Floats:
     wrong = labels[~np.isin(labels, np.arange(classes))]
     if wrong.size > 0:
         raise ValueError(f"label {wrong[0]} (hint: a label is a class, one of 0 to {classes - 1})")
-    return np.eye(classes)[labels.astype(np.intp)]
+    rows: Floats = np.eye(classes)[labels.astype(np.intp)]
+    return rows
 
 
 def targets(y: Labels, samples: int, classes: int) -> Floats:
