@@ -89,7 +89,7 @@ def sigmoid_derivative(x: float) -> float:
 
 
 def relu(x: float) -> float:
-    return max(0.0, x)
+    return max(x, 0.0)  # In this order a NaN stays one, and is noticed.
 
 
 def relu_derivative(x: float) -> float:
@@ -153,6 +153,7 @@ class DenseLayer:
 
     def forward(self, X: Matrix) -> Matrix:
         self.X = X  # Backward needs it.
+        # A column of ones times b is b once for each sample; backward, a row of ones adds the samples up.
         ones = Matrix([[1.0]] * X.shape()[0])
         return X.dot(self.W) + ones.dot(self.b)
 
