@@ -1,4 +1,4 @@
-"""MNIST in ten lines: the best settings that Glassbox knows for this network, and the accuracy on images it never saw."""
+"""MNIST in ten lines: the best settings that Glassbox knows for this network, judged by images it never saw."""
 
 from glassbox import Network, datasets
 

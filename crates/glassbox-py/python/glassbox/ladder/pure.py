@@ -239,7 +239,7 @@ def get_batches(
 
 
 def read_idx(folder: Path, name: str, sides: int) -> tuple[list[int], bytes]:
-    """The sizes and the bytes of an IDX file: two zeros, 8 for bytes, how many sizes there are, the sizes, the bytes."""
+    """The sizes and the bytes of an IDX file: two zeros, 8 for bytes, how many sizes, the sizes, the bytes."""
     path = folder / name
     content = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(name + ".gz").read_bytes())
     start = 4 + 4 * sides
