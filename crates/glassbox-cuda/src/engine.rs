@@ -1,7 +1,7 @@
 //! A device to compute on: its context, a stream, a pool of memory, and the kernels loaded so far.
 
 use crate::buffer::Buffer;
-use crate::driver::{Context, Element, Event, Graph, Modules, Result, Stream, wait_for};
+use crate::driver::{Context, Element, Event, Graph, Modules, Result, Stream, memory, wait_for};
 use crate::ladder::VECTOR_ADD;
 use crate::launch::{Image, Launch};
 use crate::pool::{Pool, Pools};
@@ -124,6 +124,21 @@ impl Engine {
         let mut buffer = self.buffer(numbers.len())?;
         buffer.write(numbers)?;
         Ok(buffer)
+    }
+
+    /// Copies numbers at an address of this device, in whatever library's memory, to the host. What was queued to write
+    /// them is done before: see [`wait_for_stream`](Engine::wait_for_stream).
+    ///
+    /// # Errors
+    /// If there are not so many numbers of the device's memory.
+    pub fn read_at<T: Element>(&self, to: &mut [T], address: u64) -> Result<()> {
+        if to.is_empty() {
+            return Ok(());
+        }
+        memory::check_range(self.context(), address, size_of_val(to))?;
+        // SAFETY: so many bytes of the device were found there, and `to` is borrowed until the wait is over.
+        unsafe { memory::copy_out(self.stream(), to, address)? };
+        self.synchronize()
     }
 
     /// Waits until everything queued is done.

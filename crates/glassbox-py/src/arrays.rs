@@ -1,8 +1,9 @@
 //! NumPy's arrays as inputs and answers. What Python hands over is contiguous and of the type that is asked for here.
 
+use crate::gpu::DeviceMatrix;
 use glassbox::{Answers, Inputs, Loss, LossName, Reduction, Samples};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// Inputs (n,i): pixels, or numbers that are taken as they are.
@@ -10,6 +11,7 @@ use pyo3::prelude::*;
 pub enum InputArray<'py> {
     Pixels(PyReadonlyArray2<'py, u8>),
     Numbers(PyReadonlyArray2<'py, f32>),
+    OnDevice(Bound<'py, DeviceMatrix>),
 }
 
 /// Answers: classes (n), or values (n,o).
@@ -23,6 +25,7 @@ pub enum AnswerArray<'py> {
 pub enum InputSlice<'a> {
     Pixels(&'a [u8]),
     Numbers(&'a [f32]),
+    OnDevice(&'a DeviceMatrix),
 }
 
 impl InputArray<'_> {
@@ -31,6 +34,7 @@ impl InputArray<'_> {
         let shape = match self {
             InputArray::Pixels(array) => array.shape(),
             InputArray::Numbers(array) => array.shape(),
+            InputArray::OnDevice(matrix) => return [matrix.get().rows, matrix.get().width],
         };
         [shape[0], shape[1]]
     }
@@ -40,6 +44,7 @@ impl InputArray<'_> {
         Ok(match self {
             InputArray::Pixels(array) => InputSlice::Pixels(array.as_slice()?),
             InputArray::Numbers(array) => InputSlice::Numbers(array.as_slice()?),
+            InputArray::OnDevice(matrix) => InputSlice::OnDevice(matrix.get()),
         })
     }
 }
@@ -52,6 +57,7 @@ pub fn samples(x: &InputArray, y: &AnswerArray, outputs: usize) -> PyResult<Samp
         InputSlice::Numbers(numbers) => {
             as_pixels(numbers).map_or_else(|| Inputs::Numbers(numbers.to_vec()), Inputs::Pixels)
         }
+        InputSlice::OnDevice(_) => return Err(on_device()),
     };
     let answers = match y {
         AnswerArray::Classes(labels) => {
@@ -68,6 +74,11 @@ pub fn samples(x: &InputArray, y: &AnswerArray, outputs: usize) -> PyResult<Samp
         return Err(PyValueError::new_err(text));
     }
     Ok(samples)
+}
+
+/// Python copies inputs to the host for whatever does not read them on the device.
+pub fn on_device() -> PyErr {
+    PyTypeError::new_err("inputs on a device are for train_batch and forward")
 }
 
 /// The bytes that numbers were before someone divided them by 255, if all are such quotients: the same images, which

@@ -49,9 +49,9 @@ pub fn fit(
         let device = device.get()?;
         let (plan, why) = plan.choose_for(samples.pixels().is_some(), &settings, &device)?;
         let name = plan.name();
-        let mut trainer = Trainer::of(network.snapshot(), settings, device, plan, samples, None)?;
+        let mut trainer = Trainer::of(network.snapshot()?, settings, device, plan, samples, None)?;
         let ending = trainer.run(&mut listener, &stop)?;
-        network.lock().network = trainer.network().clone();
+        network.lock().set(trainer.network().clone());
         Ok((ending, name, why))
     });
     drop(training);
@@ -139,6 +139,6 @@ impl Sink for Listener<'_> {
 
     /// Whoever asks the network something meanwhile is answered by what it was at the end of the last epoch.
     fn watch(&mut self, network: &glassbox::Network) {
-        self.network.lock().network = network.clone();
+        self.network.lock().set(network.clone());
     }
 }

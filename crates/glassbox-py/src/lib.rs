@@ -10,9 +10,11 @@ mod datasets;
 mod device;
 mod errors;
 mod fit;
+mod gpu;
 mod matrix;
 mod network;
 mod parameters;
+mod state;
 
 use glassbox::Settings;
 use glassbox::cpu::reference::philox::{Philox, Purpose};
@@ -26,12 +28,16 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("DeviceError", py.get_type::<errors::DeviceError>())?;
     module.add("DivergedError", py.get_type::<errors::DivergedError>())?;
     module.add_class::<device::Device>()?;
+    module.add_class::<gpu::DeviceArray>()?;
+    module.add_class::<gpu::DeviceMatrix>()?;
+    module.add_class::<gpu::Imported>()?;
     module.add_class::<matrix::Matrix>()?;
     module.add_class::<network::Network>()?;
     module.add_function(wrap_pyfunction!(datasets::load, module)?)?;
     module.add_function(wrap_pyfunction!(doctor, module)?)?;
     module.add_function(wrap_pyfunction!(fit::fit, module)?)?;
     module.add_function(wrap_pyfunction!(matrix::matmul, module)?)?;
+    module.add_function(wrap_pyfunction!(gpu::read_device, module)?)?;
     module.add_function(wrap_pyfunction!(recipe, module)?)?;
     module.add_function(wrap_pyfunction!(shuffled, module)?)?;
     module.add_function(wrap_pyfunction!(rates, module)?)?;

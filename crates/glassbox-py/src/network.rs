@@ -1,31 +1,22 @@
 //! A network, and what can be asked of it.
 
-use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, samples};
+use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, on_device, samples};
 use crate::device::Device;
 use crate::errors::{apart, to_python};
+use crate::gpu::gpu;
 use crate::parameters;
-use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
+use crate::state::{Batch, State, tensor};
+use glassbox::cuda::Inputs as Given;
+use glassbox::evaluate::{evaluate, infer, infer_given, infer_numbers, mean_squared_error};
 use glassbox::file::safetensors;
-use glassbox::plan::{Layered, Steps};
-use glassbox::{Answers, Error, Init, Moment, Optimizer, Plan, Rule, Samples, Targets, Tensor};
+use glassbox::{Answers, Error, Init, Moment, Rule, Samples, Targets, Tensor};
 use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
-pub struct State {
-    pub network: glassbox::Network,
-    /// The optimizer of [`Network::train_batch`], whose memory lasts as long as the rule stays the same.
-    optimizer: Option<(Rule, f32, Optimizer)>,
-    /// Steps of `train_batch`, which dropout depends on.
-    step: u32,
-    /// Whether a training has it.
-    pub is_training: bool,
-}
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A network.
 #[pyclass(frozen, module = "glassbox._native")]
@@ -48,8 +39,7 @@ impl Network {
     fn of(network: glassbox::Network) -> Network {
         let (text, input_width) = (network.to_string(), network.input_width());
         let output_width = network.output_width();
-        let state = State { network, optimizer: None, step: 0, is_training: false };
-        Network { state: Mutex::new(state), text, input_width, output_width }
+        Network { state: Mutex::new(State::new(network)), text, input_width, output_width }
     }
 
     /// The number of outputs.
@@ -63,8 +53,10 @@ impl Network {
     }
 
     /// The network as it is now. Its numbers are shared until one of the two changes.
-    pub fn snapshot(&self) -> glassbox::Network {
-        self.lock().network.clone()
+    pub fn snapshot(&self) -> glassbox::Result<glassbox::Network> {
+        let mut state = self.lock();
+        state.settle()?;
+        Ok(state.network.clone())
     }
 
     /// An error while a training has the network: what would be changed here would be lost at its end.
@@ -99,13 +91,13 @@ impl Network {
 
     /// Writes a safetensors file.
     fn save(&self, py: Python, path: PathBuf, dataset: &str) -> PyResult<()> {
-        apart(py, || glassbox::run::save_model(&path, &self.snapshot(), dataset))
+        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, dataset))
     }
 
     /// The bytes of a safetensors file.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let metadata = BTreeMap::from([("network".to_string(), self.text.clone())]);
-        let bytes = apart(py, || Ok(safetensors::encode(&self.snapshot().state(), &metadata)?))?;
+        let bytes = apart(py, || Ok(safetensors::encode(&self.snapshot()?.state(), &metadata)?))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -124,7 +116,7 @@ impl Network {
     /// The table of layers, and the same as JSON.
     fn summary(&self, py: Python) -> PyResult<(String, String)> {
         apart(py, || {
-            let summary = self.snapshot().summary();
+            let summary = self.snapshot()?.summary();
             let json = serde_json::to_string(&summary).expect("a summary is plain values");
             Ok((summary.to_string(), json))
         })
@@ -132,7 +124,7 @@ impl Network {
 
     /// Every parameter by name, read-only and without a copy: what it is now, whatever the network learns later.
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
-        let network = apart(py, || Ok(self.snapshot()))?;
+        let network = apart(py, || self.snapshot())?;
         let parameters = network.parameters();
         parameters.map(|(name, p)| Ok((name, parameters::view(py, &p.value)?))).collect()
     }
@@ -141,12 +133,19 @@ impl Network {
     fn load_parameters(&self, py: Python, arrays: Named<PyReadonlyArrayDyn<f32>>) -> PyResult<()> {
         let arrays = arrays.into_iter().map(|(name, array)| parameters::named(name, &array));
         let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
-        apart(py, || self.to_change()?.network.load_state(&arrays))
+        apart(py, || {
+            let mut state = self.to_change()?;
+            state.settle()?;
+            let mut network = state.network.clone();
+            network.load_state(&arrays)?;
+            state.set(network);
+            Ok(())
+        })
     }
 
     /// SHA-256 of the parameters.
     fn sha256(&self, py: Python) -> PyResult<String> {
-        apart(py, || Ok(self.snapshot().sha256()))
+        apart(py, || Ok(self.snapshot()?.sha256()))
     }
 
     /// The outputs (n,o) for inputs x (n,i).
@@ -156,13 +155,17 @@ impl Network {
         device: &Device,
         x: InputArray,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let (x, rows) = (x.slice()?, x.shape()[0]);
+        let ([rows, _], x, where_) = (x.shape(), x.slice()?, device);
         let out = apart(py, || {
-            let (mut network, device) = (self.snapshot(), device.get()?);
+            let (mut network, device) = (self.snapshot()?, device.get()?);
             let mut out = Tensor::zeros(&[0, network.output_width()]);
             match x {
                 InputSlice::Pixels(x) => infer(&mut network, &device, x, &mut out)?,
                 InputSlice::Numbers(x) => infer_numbers(&mut network, &device, x, &mut out)?,
+                InputSlice::OnDevice(x) => {
+                    let x = Given::Device(x.ready(&gpu(where_)?)?);
+                    infer_given(&mut network, &device, x, &mut out)?;
+                }
             }
             Ok(out.into_data())
         })?;
@@ -178,7 +181,7 @@ impl Network {
     ) -> PyResult<Arrays<'py>> {
         let x = inputs(&x)?;
         let network = apart(py, || {
-            let (mut network, device) = (self.snapshot(), device.get()?);
+            let (mut network, device) = (self.snapshot()?, device.get()?);
             network.forward(&device, &tensor(&x, &device)?)?;
             Ok(network)
         })?;
@@ -202,7 +205,7 @@ impl Network {
     ) -> PyResult<(f64, Arrays<'py>)> {
         let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
         let (value, network) = apart(py, || {
-            let (mut network, device) = (self.snapshot(), device.get()?);
+            let (mut network, device) = (self.snapshot()?, device.get()?);
             let x = tensor(&samples, &device)?;
             network.forward(&device, &x)?;
             let value = with_targets(&samples, |targets| {
@@ -228,7 +231,7 @@ impl Network {
     ) -> PyResult<(String, bool)> {
         let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
         apart(py, || {
-            let network = self.snapshot();
+            let network = self.snapshot()?;
             let x = tensor(&samples, &glassbox::Device::Reference)?;
             let found = with_targets(&samples, |targets| {
                 glassbox::check_gradients(&network, loss, &x, targets, elements, seed)
@@ -238,7 +241,7 @@ impl Network {
         })
     }
 
-    /// One step. Returns the loss before it.
+    /// One step. Returns the loss before it. `room` is how many rows a batch may have that is still to come.
     fn train_batch(
         &self,
         py: Python,
@@ -251,49 +254,44 @@ impl Network {
         weight_decay: f32,
         lr: f32,
         seed: u64,
+        room: usize,
     ) -> PyResult<f64> {
-        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
-        let rule = rule(optimizer)?;
+        let (loss, rule) = (loss(loss_name, reduction)?, rule(optimizer)?);
+        let batch = match (x.slice()?, &y) {
+            (InputSlice::OnDevice(x), AnswerArray::Classes(labels)) => {
+                Batch::OnDevice(x, labels.as_slice()?)
+            }
+            _ => Batch::Here(samples(&x, &y, self.output_width)?),
+        };
         apart(py, || {
-            let device = device.get()?;
-            glassbox::evaluate::check_widths(&self.lock().network, &samples)?;
             let mut state = self.to_change()?;
-            let State { network, optimizer, step, .. } = &mut *state;
-            let optimizer = match optimizer {
-                Some((same, decay, optimizer)) if *same == rule && *decay == weight_decay => {
-                    optimizer
+            let moment = Moment { seed, step: state.step };
+            state.take_rule(rule, weight_decay)?;
+            let gpu = gpu(device).ok();
+            let found = match (&gpu, &batch) {
+                (Some(gpu), batch) if state.fits_gpu(loss) => {
+                    state.step_on_gpu(gpu, batch, loss, lr, moment, room)?
                 }
-                other => {
-                    let new = Optimizer::new(rule, weight_decay, network);
-                    &mut other.insert((rule, weight_decay, new)).2
+                (_, Batch::Here(samples)) => {
+                    state.step_here(&device.get()?, samples, loss, lr, moment)?
+                }
+                (_, Batch::OnDevice(..)) => {
+                    let (what, hint) = (
+                        "inputs on a GPU, and a network or loss that is not computed there in whole steps",
+                        "give them as a NumPy array",
+                    );
+                    return Err(Error::Refused { what, hint });
                 }
             };
-            let samples = Arc::new(samples);
-            let order: Vec<u32> = (0..samples.len() as u32).collect();
-            let steps = Steps {
-                device: &device,
-                loss,
-                samples: &samples,
-                order: &order,
-                batch: order.len().max(1),
-                rates: &[lr],
-                clip: None,
-                moment: Moment { seed, step: *step },
-            };
-            let results = Layered::default().run(network, optimizer, &steps)?;
-            let Some(result) = results.first() else {
-                let (what, hint) = ("a step of no samples", "give at least one row");
-                return Err(Error::Refused { what, hint });
-            };
-            if !result.loss.is_finite() {
-                let what = format!("the loss became {}", result.loss);
+            if !found.is_finite() {
+                let what = format!("the loss became {found}");
                 let hint =
                     "nothing was changed; try a smaller learning rate, and look at the inputs";
-                let (step, hint) = (u64::from(*step) + 1, hint.to_string());
+                let (step, hint) = (u64::from(moment.step) + 1, hint.to_string());
                 return Err(Error::Diverged { what, step, hint });
             }
-            *step = step.wrapping_add(1);
-            Ok(result.loss)
+            state.step = state.step.wrapping_add(1);
+            Ok(found)
         })
     }
 
@@ -307,7 +305,7 @@ impl Network {
     ) -> PyResult<Judged> {
         let samples = samples(&x, &y, self.output_width)?;
         apart(py, || {
-            let (mut network, device) = (self.snapshot(), device.get()?);
+            let (mut network, device) = (self.snapshot()?, device.get()?);
             if samples.labels().is_none() {
                 return Ok((mean_squared_error(&mut network, &device, &samples)?, None, None));
             }
@@ -331,17 +329,10 @@ fn inputs(x: &InputArray) -> PyResult<Samples> {
     let inputs = match x.slice()? {
         InputSlice::Pixels(pixels) => glassbox::Inputs::Pixels(pixels.to_vec()),
         InputSlice::Numbers(numbers) => glassbox::Inputs::Numbers(numbers.to_vec()),
+        InputSlice::OnDevice(_) => return Err(on_device()),
     };
     let [rows, width] = x.shape();
     Ok(Samples { inputs, answers: Answers::Classes { labels: vec![0; rows], classes: 1 }, width })
-}
-
-/// x (n,i): the inputs of all samples.
-fn tensor(samples: &Samples, device: &glassbox::Device) -> glassbox::Result<Tensor> {
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let mut x = Tensor::zeros(&[order.len(), samples.width]);
-    samples.gather(device, &mut x, &order)?;
-    Ok(x)
 }
 
 /// Calls `body` with the answers of all samples.

@@ -136,6 +136,27 @@ pub fn infer_numbers(
     Ok(())
 }
 
+/// The same for numbers wherever they are, on the host or on the device that computes.
+///
+/// # Errors
+/// If they are on a device, and its engine has no call for this network.
+pub fn infer_given(
+    network: &mut Network,
+    device: &Device,
+    numbers: glassbox_cuda::Inputs,
+    out: &mut Tensor,
+) -> Result<()> {
+    if let glassbox_cuda::Inputs::Host(numbers) = numbers {
+        return infer_numbers(network, device, numbers, out);
+    }
+    make_room(network, numbers.len(), out)?;
+    if plan::infer_numbers(network, device, numbers, out)? {
+        return Ok(());
+    }
+    let (what, hint) = ("inputs on a GPU, and a network that is not computed there", "copy them");
+    Err(Error::Refused { what, hint })
+}
+
 /// Gives `out` (b,o) as many rows as `len` inputs (b·i) of the network are.
 fn make_room(network: &Network, len: usize, out: &mut Tensor) -> Result<()> {
     let (width, o) = (network.input_width(), network.output_width());

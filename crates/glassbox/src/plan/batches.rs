@@ -58,6 +58,11 @@ impl Batches {
         Ok(Batches { session, rows, width, outputs, sizes, came_back })
     }
 
+    /// Whether an engine of a GPU can take whole steps of such a network and loss.
+    pub fn takes(network: &Network, loss: Loss) -> bool {
+        obstacle(network, loss, None).is_none()
+    }
+
     /// How many samples a batch has room for.
     pub fn rows(&self) -> usize {
         self.rows

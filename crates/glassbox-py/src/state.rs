@@ -1,0 +1,164 @@
+//! What changes about a network: its numbers, and where and how they learn.
+
+use crate::gpu::DeviceMatrix;
+use glassbox::cuda::Inputs;
+use glassbox::device::Cuda;
+use glassbox::plan::{Batches, Layered, Steps};
+use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples, Tensor};
+use std::sync::Arc;
+
+/// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
+pub struct State {
+    pub network: glassbox::Network,
+    /// The optimizer of `train_batch`, whose memory lasts as long as the rule stays the same.
+    optimizer: Option<(Rule, f32, Optimizer)>,
+    /// Where `train_batch` trains on a GPU.
+    on_gpu: Option<OnGpu>,
+    /// Steps of `train_batch`, which dropout depends on.
+    pub step: u32,
+    /// Whether a training has it.
+    pub is_training: bool,
+}
+
+/// The network on a GPU, between two batches.
+struct OnGpu {
+    batches: Batches,
+    /// What it was made for.
+    device: String,
+    loss: Loss,
+    /// Whether it has learned what the network on the host has not.
+    is_ahead: bool,
+}
+
+impl State {
+    /// A network that has not learned.
+    pub fn new(network: glassbox::Network) -> State {
+        State { network, optimizer: None, on_gpu: None, step: 0, is_training: false }
+    }
+
+    /// Brings back what the network has learned on a GPU.
+    pub fn settle(&mut self) -> glassbox::Result<()> {
+        if let (Some(gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
+            && gpu.is_ahead
+        {
+            gpu.batches.store(&mut self.network, optimizer)?;
+            gpu.is_ahead = false;
+        }
+        Ok(())
+    }
+
+    /// The network becomes another, and what lies on a GPU is out of date.
+    pub fn set(&mut self, network: glassbox::Network) {
+        (self.network, self.on_gpu) = (network, None);
+    }
+}
+
+/// A batch to learn from, and where it is.
+pub enum Batch<'a> {
+    Here(Samples),
+    OnDevice(&'a DeviceMatrix, &'a [u32]),
+}
+
+impl State {
+    /// The optimizer of that rule: the one at work, or a new one.
+    pub fn take_rule(&mut self, rule: Rule, decay: f32) -> glassbox::Result<()> {
+        if self.optimizer.as_ref().is_some_and(|(same, d, _)| *same == rule && *d == decay) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.on_gpu = None;
+        self.optimizer = Some((rule, decay, Optimizer::new(rule, decay, &self.network)));
+        Ok(())
+    }
+
+    /// Whether a GPU takes whole steps of the network.
+    pub fn fits_gpu(&self, loss: Loss) -> bool {
+        Batches::takes(&self.network, loss)
+    }
+
+    /// A step on the host, or operation by operation. Returns the loss.
+    pub fn step_here(
+        &mut self,
+        device: &glassbox::Device,
+        samples: &Samples,
+        loss: Loss,
+        lr: f32,
+        moment: Moment,
+    ) -> glassbox::Result<f64> {
+        glassbox::evaluate::check_widths(&self.network, samples)?;
+        self.settle()?;
+        self.on_gpu = None;
+        let (_, _, optimizer) = self.optimizer.as_mut().expect("a rule was taken");
+        let order: Vec<u32> = (0..samples.len() as u32).collect();
+        let steps = Steps {
+            device,
+            loss,
+            samples: &Arc::new(samples.clone()),
+            order: &order,
+            batch: order.len().max(1),
+            rates: &[lr],
+            clip: None,
+            moment,
+        };
+        let results = Layered::default().run(&mut self.network, optimizer, &steps)?;
+        results.first().map(|result| result.loss).ok_or_else(no_samples)
+    }
+
+    /// A step on a GPU, where the network stays. Returns the loss.
+    pub fn step_on_gpu(
+        &mut self,
+        gpu: &Cuda,
+        batch: &Batch,
+        loss: Loss,
+        lr: f32,
+        moment: Moment,
+        room: usize,
+    ) -> glassbox::Result<f64> {
+        let device = glassbox::Device::Cuda(gpu.clone());
+        let gathered;
+        let (x, labels) = match batch {
+            Batch::OnDevice(x, labels) => (Inputs::Device(x.ready(gpu)?), *labels),
+            Batch::Here(samples) => {
+                glassbox::evaluate::check_widths(&self.network, samples)?;
+                gathered = tensor(samples, &glassbox::Device::Reference)?;
+                let labels = samples.labels().ok_or_else(no_samples)?;
+                (Inputs::Host(gathered.data()), labels)
+            }
+        };
+        if labels.is_empty() {
+            return Err(no_samples());
+        }
+        let name = format!("{device:?}");
+        let is_fit = |gpu: &OnGpu| {
+            gpu.device == name && gpu.loss == loss && gpu.batches.rows() >= labels.len()
+        };
+        if !self.on_gpu.as_ref().is_some_and(is_fit) {
+            self.settle()?;
+            self.on_gpu = None;
+            let (_, _, optimizer) = self.optimizer.as_mut().expect("a rule was taken");
+            let rows = room.max(labels.len());
+            let batches = Batches::new(&device, &mut self.network, optimizer, loss, rows)?;
+            self.on_gpu = Some(OnGpu { batches, device: name, loss, is_ahead: false });
+        }
+        let (Some(on_gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
+        else {
+            unreachable!("both were made");
+        };
+        let found = on_gpu.batches.step(optimizer, x, labels, lr, moment)?;
+        on_gpu.is_ahead |= found.loss.is_finite();
+        Ok(found.loss)
+    }
+}
+
+fn no_samples() -> Error {
+    let (what, hint) = ("a step of no samples", "give at least one row");
+    Error::Refused { what, hint }
+}
+
+/// x (n,i): the inputs of all samples.
+pub fn tensor(samples: &Samples, device: &glassbox::Device) -> glassbox::Result<Tensor> {
+    let order: Vec<u32> = (0..samples.len() as u32).collect();
+    let mut x = Tensor::zeros(&[order.len(), samples.width]);
+    samples.gather(device, &mut x, &order)?;
+    Ok(x)
+}
