@@ -9,7 +9,7 @@ use dlpark::python::{DlpackExporter, ExportRequest, ImportedDlpack, export_dlpac
 use dlpark::{DlpackFlags, Managed, ManagedTensorBase};
 use glassbox::cuda::{Buffer, DevicePointer};
 use glassbox::{Error, device::Cuda};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -164,20 +164,32 @@ impl Imported {
     }
 }
 
-/// Inputs (rows, width) in float32 at an address of the device, contiguous. Whoever made it keeps them there.
+/// Inputs (rows, width) in float32 at an address of the device, contiguous.
 #[pyclass(frozen, module = "glassbox._native")]
 pub struct DeviceMatrix {
     address: u64,
     pub rows: usize,
     pub width: usize,
     stream: Option<u64>,
+    /// Keeps the memory.
+    _owner: Py<PyAny>,
 }
 
 #[pymethods]
 impl DeviceMatrix {
     #[new]
-    fn new(address: u64, rows: usize, width: usize, stream: Option<u64>) -> DeviceMatrix {
-        DeviceMatrix { address, rows, width, stream }
+    fn new(
+        address: u64,
+        rows: usize,
+        width: usize,
+        stream: Option<u64>,
+        owner: Py<PyAny>,
+    ) -> DeviceMatrix {
+        DeviceMatrix { address, rows, width, stream, _owner: owner }
+    }
+
+    fn __len__(&self) -> usize {
+        self.rows
     }
 }
 
@@ -189,23 +201,21 @@ impl DeviceMatrix {
     }
 }
 
-/// So many bytes at an address of the device.
+/// Fills `out` with the bytes at an address of the device.
 #[pyfunction]
-pub fn read_device<'py>(
-    py: Python<'py>,
+pub fn read_device(
+    py: Python,
     device: &Device,
+    mut out: PyReadwriteArray1<u8>,
     address: u64,
-    bytes: usize,
     stream: Option<u64>,
-) -> PyResult<Bound<'py, PyArray1<u8>>> {
-    let numbers = apart(py, || {
+) -> PyResult<()> {
+    let out = out.as_slice_mut()?;
+    apart(py, || {
         let gpu = gpu(device)?;
         wait(&gpu, stream)?;
-        let mut numbers = vec![0; bytes];
-        gpu.engine().read_at(&mut numbers, address)?;
-        Ok(numbers)
-    })?;
-    Ok(numbers.into_pyarray(py))
+        Ok(gpu.engine().read_at(out, address)?)
+    })
 }
 
 fn wait(gpu: &Cuda, stream: Option<u64>) -> glassbox::Result<()> {

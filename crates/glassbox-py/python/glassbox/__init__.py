@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _native, callbacks, datasets, layers, losses, optimizers, schedules
+from . import _arrays, _native, callbacks, datasets, gpuarray, layers, losses, optimizers, schedules
 from ._numbers import whole
 from ._native import DeviceError, DivergedError, Matrix, __version__
-from .brief import NeuralNetwork
+from .brief import NeuralNetwork, NeuralNetworkGPU
 from .callbacks import StopTraining
 from .datasets import mnist as load_mnist
 from .history import Epoch, History, html_table
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GELU", "SGD", "Adam", "AdamW", "CrossEntropy", "Dense", "DeviceError", "DivergedError", "Dropout", "Epoch",
     "Evaluation", "GlassboxClassifier", "GlassboxRegressor", "GradientCheck", "History", "LeakyReLU", "LogSoftmax",
-    "Matrix", "MeanSquaredError", "Network", "NeuralNetwork", "ReLU", "Sigmoid", "Softmax", "StopTraining",
-    "Summary", "Tanh", "__version__", "callbacks", "datasets", "doctor", "layers", "load_mnist", "losses",
+    "Matrix", "MeanSquaredError", "Network", "NeuralNetwork", "NeuralNetworkGPU", "ReLU", "Sigmoid", "Softmax", "StopTraining",
+    "Summary", "Tanh", "__version__", "callbacks", "datasets", "doctor", "gpuarray", "layers", "load_mnist", "losses",
     "matrix_multiply", "optimizers", "schedules", "shuffled",
 ]  # fmt: skip
 

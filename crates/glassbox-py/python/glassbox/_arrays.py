@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _native
+
 # Device types of DLPack whose memory the host can read: kDLCPU and kDLCUDAHost.
 _HOST = (1, 3)
 
@@ -60,6 +62,16 @@ def inputs(X: Any, width: int) -> NDArray[Any]:
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     return as_float32(array, "X")
+
+
+def on_device(X: Any, width: int) -> _native.DeviceMatrix | None:
+    """Inputs on a GPU (n, width), if they are ``float32`` and contiguous; everything else goes over the host."""
+    from . import gpuarray
+
+    seen = gpuarray.look_at(X)
+    if len(seen.shape) < 2 or int(np.prod(seen.shape[1:])) != width or not seen.is_float32():
+        return None
+    return _native.DeviceMatrix(seen.address, seen.shape[0], width, seen.stream, seen.owner)
 
 
 def as_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:

@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _native
+from ._devices import open_device
 from ._numbers import real, whole
 from .callbacks import Callback, Event, Progress, StopTraining, hear
 from .history import History, epoch_of, html_table
@@ -106,8 +106,10 @@ class Network:
         self.seed, self.plan = whole("seed", seed), plan
         self._device_name = device
         self._threads = None if threads is None else whole("threads", threads, 1)
-        self._device = _open(device, self._threads)
+        self._device = open_device(device, self._threads)
         self.history: History | None = None
+        # Rows of the largest batch that is to come, as far as anybody knows.
+        self._room = 0
 
     @classmethod
     def load(
@@ -183,10 +185,9 @@ class Network:
 
         With ``capture``, also the output of each layer, by its name: ``"0.dense"``, ``"1.relu"`` …
         """
-        inputs = self._inputs(X)
         if not capture:
-            return self._native.forward(self._device, inputs)
-        activations = dict(self._native.activations(self._device, inputs))
+            return self._native.forward(self._device, self._anywhere(X))
+        activations = dict(self._native.activations(self._device, self._inputs(X)))
         return list(activations.values())[-1], activations
 
     def predict_proba(self, X: Any) -> Array:
@@ -198,7 +199,8 @@ class Network:
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The class of each sample (n,): the first of the largest outputs."""
-        return self.forward(X).argmax(axis=1)
+        classes: NDArray[np.int64] = self.forward(X).argmax(axis=1)
+        return classes
 
     def evaluate(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> Evaluation:
         """How well it does on samples."""
@@ -235,14 +237,18 @@ class Network:
 
         The optimizer's memory lasts as long as the same optimizer is asked for. A loss that is not finite changes
         nothing and is a :class:`DivergedError`.
+
+        On a GPU the network stays there from one batch to the next, and inputs that lie there as ``float32`` (of CuPy,
+        PyTorch, Numba …) are not copied to the host.
         """
-        inputs, loss, optimizer = self._inputs(X), loss_of(loss), optimizer_of(optimizer)
-        lr = real("lr", lr)
+        loss, optimizer, lr = loss_of(loss), optimizer_of(optimizer), real("lr", lr)
+        # Whole steps on a GPU have the cross-entropy alone.
+        inputs = self._anywhere(X) if isinstance(loss, CrossEntropy) else self._inputs(X)
         if lr <= 0:
             raise ValueError(f"lr cannot be {lr} (hint: a learning rate is a positive number)")
         return self._native.train_batch(
             self._device, inputs, self._answers(y, inputs, loss), loss.name, loss.reduction,
-            rule_json(optimizer), optimizer.weight_decay, lr, self.seed,
+            rule_json(optimizer), optimizer.weight_decay, lr, self.seed, self._room,
         )  # fmt: skip
 
     def fit(
@@ -332,7 +338,15 @@ class Network:
     def _inputs(self, X: Any) -> NDArray[Any]:
         return _arrays.inputs(X, self.input_width)
 
-    def _answers(self, y: Any, inputs: NDArray[Any], loss: Loss) -> NDArray[Any]:
+    def _anywhere(self, X: Any) -> NDArray[Any] | _native.DeviceMatrix:
+        """Inputs where they lie, if the network computes there and reads them as they are."""
+        if self._device.name.startswith("cuda") and _arrays.is_on_device(X):
+            matrix = _arrays.on_device(X, self.input_width)
+            if matrix is not None:
+                return matrix
+        return self._inputs(X)
+
+    def _answers(self, y: Any, inputs: NDArray[Any] | _native.DeviceMatrix, loss: Loss) -> NDArray[Any]:
         if isinstance(loss, CrossEntropy):
             return _arrays.classes(y, len(inputs), self.output_width)
         return _arrays.values(y, len(inputs), self.output_width)
@@ -357,9 +371,3 @@ class Network:
         self._native = _native.Network.from_bytes(state["safetensors"])
         self._where(state["seed"], state["device"], state["threads"], state["plan"])
         self.history = state["history"]
-
-
-@lru_cache(maxsize=16)
-def _open(device: str, threads: int | None) -> _native.Device:
-    """The device, opened once: networks on the same one share its threads."""
-    return _native.Device(device, threads)

@@ -1,0 +1,194 @@
+"""Arrays and training on a GPU: on a real one, or on the simulated driver, whichever this process was started with."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import glassbox
+from glassbox import Network, NeuralNetwork, NeuralNetworkGPU, gpuarray
+
+
+def has_gpu() -> bool:
+    try:
+        Network("1-1", device="cuda")
+    except glassbox.DeviceError:
+        return False
+    return True
+
+
+needs_gpu = pytest.mark.skipif(not has_gpu(), reason="no GPU, and no simulated driver on LD_LIBRARY_PATH: NOT RUN")
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU")
+def test_without_a_gpu_it_says_why_and_what_to_do():
+    for make in [lambda: NeuralNetworkGPU(4, 8, 3, 10), lambda: gpuarray.to_gpu([1.0]), lambda: Network("4-3", device="cuda:1")]:
+        with pytest.raises(glassbox.DeviceError, match="driver.*hint") as caught:
+            make()
+        assert isinstance(caught.value, RuntimeError)
+    assert "device cpu: no NVIDIA driver" in Network("4-3").device
+    network = NeuralNetworkGPU(4, 8, 3, batch_size=10, device="cpu")
+    assert network.train_batch(np.zeros((10, 4)), np.zeros(10, int), 0.1) > 0
+
+
+class Foreign:
+    """An array as another library has it: where it lies, and nothing else."""
+
+    def __init__(self, owner, shape=None, strides=None, offset=0, typestr=None, **more):
+        interface = dict(owner.__cuda_array_interface__)
+        interface.update(shape=shape or interface["shape"], strides=strides, typestr=typestr or interface["typestr"], **more)
+        interface["data"] = (interface["data"][0] + offset, False)
+        self.owner, self.shape, self.__cuda_array_interface__ = owner, interface["shape"], interface
+
+
+class OnlyDLPack:
+    def __init__(self, owner, versioned=True):
+        self.owner, self.shape, self.versioned = owner, owner.shape, versioned
+
+    def __dlpack_device__(self):
+        return self.owner.__dlpack_device__()
+
+    def __dlpack__(self, *, stream=None, **more):
+        return self.owner.__dlpack__(stream=stream, **(more if self.versioned else {}))
+
+
+@needs_gpu
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1", "i4", "u2", "?"])
+@pytest.mark.parametrize("shape", [(3, 5), (7,), (1, 1), (0, 4), (), (2, 3, 4)])
+def test_arrays_go_to_the_gpu_and_back(dtype, shape):
+    array = (np.random.default_rng(0).uniform(0, 100, shape)).astype(dtype)
+    there = gpuarray.to_gpu(array)
+    for view in [there, Foreign(there), OnlyDLPack(there), OnlyDLPack(there, versioned=False)]:
+        back = gpuarray.to_host(view)
+        assert back.dtype == array.dtype and back.shape == array.shape and (back == array).all()
+    assert tuple(there.shape) == shape and there.__dlpack_device__() == (2, 0)
+
+
+@needs_gpu
+def test_arrays_with_gaps_are_read_where_they_lie():
+    array = np.arange(24, dtype=np.float32).reshape(4, 6)
+    there = gpuarray.to_gpu(array)
+    for view, expected in [
+        (Foreign(there, (6, 4), (4, 24)), array.T),
+        (Foreign(there, (4, 3), (24, 8)), array[:, ::2]),
+        (Foreign(there, (4, 6), (-24, 4), offset=72), array[::-1]),
+        (Foreign(there, (2, 2), (24, 4), offset=28), array[1:3, 1:3]),
+        (Foreign(there, (3, 6), (0, 4)), np.broadcast_to(array[0], (3, 6))),
+        (Foreign(there, stream=1), array), (Foreign(there, stream=2), array),
+    ]:  # fmt: skip
+        assert (gpuarray.to_host(view) == expected).all()
+
+
+@needs_gpu
+def test_what_is_no_array_of_the_gpu_is_refused():
+    there = gpuarray.to_gpu(np.zeros((4, 4), np.float32))
+    network = Network("4-3", device="cuda")
+    for view, error, text in [
+        (Foreign(there, (2, 5)), ValueError, "takes 4 inputs, not 5"),
+        (Foreign(there, (5000, 4)), glassbox.DeviceError, "hint"),
+        (Foreign(there, (2, 4), offset=1 << 40), glassbox.DeviceError, "hint"),
+        (Foreign(there, (2, 4), (1 << 30, 4)), glassbox.DeviceError, "hint"),
+        (Foreign(there, (2, 4), (1 << 50, 4)), MemoryError, ""),
+        (Foreign(there, mask=there), TypeError, "mask"),
+        (Foreign(there, typestr="<c8", shape=(2, 4)), TypeError, "c8"),
+    ]:
+        with pytest.raises(error, match=text):
+            network.train_batch(view, [0] * view.shape[0])
+    with pytest.raises((BufferError, TypeError)):
+        there.__dlpack__(max_version=(1, 0), copy=True)
+
+
+def forms(X: np.ndarray):
+    """The same inputs as every library might have them."""
+    there = gpuarray.to_gpu(X)
+    turned = gpuarray.to_gpu(np.ascontiguousarray(X.T))
+    return [
+        X, X.astype(np.float64), there, Foreign(there), OnlyDLPack(there), gpuarray.to_gpu(X.astype(np.float64)),
+        Foreign(turned, X.shape, (4, 4 * len(X))),
+    ]  # fmt: skip
+
+
+@needs_gpu
+def test_batches_on_the_device_are_those_of_the_host_to_the_bit():
+    random = np.random.default_rng(0)
+    gpu, cpu = NeuralNetworkGPU(13, 9, 3, batch_size=17, seed=4), NeuralNetwork(13, 9, 3, seed=4)
+    for rows in [17, 17, 3, 1, 16]:
+        X, y = random.normal(size=(rows, 13)).astype(np.float32), random.integers(0, 3, rows)
+        labels = [y, np.eye(3)[y], gpuarray.to_gpu(y), gpuarray.to_gpu(np.eye(3, dtype=np.float32)[y])]
+        for turn, form in enumerate(forms(X)):
+            answer = labels[turn % len(labels)]
+            assert gpu.train_batch(form, answer, 0.01) == cpu.train_batch(X, y, 0.01)
+        assert gpu.network.sha256 == cpu.network.sha256
+        assert (gpu.predict(gpuarray.to_gpu(X)) == cpu.predict(X)).all()
+        assert gpu.evaluate(gpuarray.to_gpu(X), labels[2]) == cpu.evaluate(X, y)
+    with pytest.raises(ValueError, match="batch_size=17"):
+        gpu.train_batch(np.zeros((18, 13)), np.zeros(18, int), 0.01)
+    with pytest.raises(ValueError, match="label 3"):
+        gpu.train_batch(gpuarray.to_gpu(np.zeros((2, 13), np.float32)), [0, 3], 0.01)
+    assert gpu.network.sha256 == cpu.network.sha256
+
+
+@needs_gpu
+def test_everything_about_a_network_may_change_between_two_batches():
+    random = np.random.default_rng(1)
+    X, y = random.normal(size=(20, 4)).astype(np.float32), random.integers(0, 3, 20)
+    networks = [Network("4-8-relu-dropout0.2-3", device=device) for device in ("cuda", "cpu")]
+    there = gpuarray.to_gpu(X)
+    for step in range(4):
+        for turn in range(2):
+            losses = []
+            for network, inputs in zip(networks, [there if turn else X, X]):
+                optimizer = ["sgd", "adam", "nesterov", "adam"][step]
+                loss = glassbox.CrossEntropy("sum" if step % 2 else "mean")
+                losses.append(network.train_batch(inputs, y, 0.01, optimizer=optimizer, loss=loss))
+            assert losses[0] == losses[1]
+        if step == 1:
+            for network in networks:
+                network.load_parameters(Network("4-8-relu-dropout0.2-3", seed=9).parameters)
+        if step == 2:
+            for network in networks:
+                network.fit(X, y, epochs=2, batch_size=7, verbose=False)
+    assert networks[0].sha256 == networks[1].sha256
+    # What is not computed there in whole steps is computed there all the same.
+    values = [n.train_batch(x, np.zeros((20, 3)), 0.01, loss="mean-squared-error") for n, x in zip(networks, [there, X])]
+    assert values[0] == values[1] and networks[0].sha256 == networks[1].sha256
+
+
+@needs_gpu
+def test_nan_on_the_device_changes_nothing():
+    network = NeuralNetworkGPU(4, 8, 3, batch_size=5)
+    before = network.network.sha256
+    with pytest.raises(glassbox.DivergedError, match="nothing was changed"):
+        network.train_batch(gpuarray.to_gpu(np.full((5, 4), np.nan, np.float32)), [0] * 5, 0.1)
+    assert network.network.sha256 == before
+
+
+@needs_gpu
+def test_fit_on_numbers_and_pixels_is_that_of_the_cpu():
+    random = np.random.default_rng(2)
+    y = random.integers(0, 3, 60)
+    for X in [random.normal(size=(60, 4)), random.integers(0, 256, (60, 4), dtype=np.uint8)]:
+        networks = [Network("4-8-relu-3", device=device) for device in ("cuda", "cpu")]
+        for network in networks:
+            network.fit(gpuarray.to_gpu(X) if network is networks[0] else X, y, epochs=2, batch_size=16, verbose=False)
+        assert networks[0].sha256 == networks[1].sha256
+        assert networks[0].evaluate(X, y).loss == networks[1].evaluate(X, y).loss
+
+
+@needs_gpu
+def test_eight_threads_share_a_gpu():
+    X, y = np.random.default_rng(3).normal(size=(8, 4)).astype(np.float32), np.arange(8) % 3
+    there, expected = gpuarray.to_gpu(X), Network("4-3", device="cpu")
+    for _ in range(20):
+        expected.train_batch(X, y)
+
+    def train(_: int) -> str:
+        network = Network("4-3", device="cuda")
+        for _ in range(20):
+            network.train_batch(there, y)
+        return network.sha256
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(train, range(8))) == {expected.sha256}
