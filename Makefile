@@ -16,12 +16,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples torch golden bench bench-builds bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch torch golden bench bench-builds bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds torch ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds python torch python-torch ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -56,8 +56,14 @@ examples: ## build and run every example of the course, in order
 	cargo build --release --package glassbox --examples
 	@set -e; for name in $(EXAMPLES); do echo "── $$name"; cargo run --quiet --release --package glassbox --example $$name; done
 
+python: build ## the Python package: built, installed into .venv-python, tested, its types checked
+	tools/venv.sh python --or-skip tools/python_package.py $(GLASSBOX)
+
 torch: build ## files go to PyTorch and back unchanged (installs it into .venv-torch, about 600 MB)
 	tools/venv.sh torch --or-skip tools/torch_roundtrip.py $(GLASSBOX)
+
+python-torch: ## the Python package beside PyTorch (after `make python`, which builds it)
+	tools/venv.sh torch --or-skip tools/python_package.py --torch
 
 golden: ## record the golden numbers from PyTorch again; then look at `git diff`
 	tools/venv.sh torch tools/golden.py

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox-cuda", &[]),
     ("glassbox", &["glassbox-cpu", "glassbox-cuda"]),
     ("glassbox-cli", &["glassbox"]),
+    ("glassbox-py", &["glassbox"]),
 ];
 
 /// Crates with no dependency at all, tests aside.
@@ -46,6 +47,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("crates/glassbox-cuda/tests/blocks.rs", "launches with blocks of other shapes"),
     ("crates/glassbox-cuda/tests/common/mod.rs", "launches of graphs"),
     ("crates/glassbox-cuda/tests/ladder.rs", "a launch with blocks of another shape"),
+    ("crates/glassbox-py/src/gpu.rs", "arrays of other libraries: DLPack's headers and streams"),
+    ("crates/glassbox-py/src/parameters.rs", "NumPy arrays that share a tensor's memory"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/hostile_memory.rs", "an allocator that counts what readers ask for"),
     ("crates/glassbox/tests/no_allocation.rs", "an allocator that counts what inference asks for"),

@@ -11,26 +11,10 @@ import glassbox
 from glassbox import Network, NeuralNetwork, NeuralNetworkGPU, gpuarray
 
 
-def has_gpu() -> bool:
-    try:
-        Network("1-1", device="cuda")
-    except glassbox.DeviceError:
-        return False
-    return True
-
-
-needs_gpu = pytest.mark.skipif(not has_gpu(), reason="no GPU, and no simulated driver on LD_LIBRARY_PATH: NOT RUN")
-
-
-@pytest.mark.skipif(has_gpu(), reason="there is a GPU")
-def test_without_a_gpu_it_says_why_and_what_to_do():
-    for make in [lambda: NeuralNetworkGPU(4, 8, 3, 10), lambda: gpuarray.to_gpu([1.0]), lambda: Network("4-3", device="cuda:1")]:
-        with pytest.raises(glassbox.DeviceError, match="driver.*hint") as caught:
-            make()
-        assert isinstance(caught.value, RuntimeError)
-    assert "device cpu: no NVIDIA driver" in Network("4-3").device
-    network = NeuralNetworkGPU(4, 8, 3, batch_size=10, device="cpu")
-    assert network.train_batch(np.zeros((10, 4)), np.zeros(10, int), 0.1) > 0
+try:
+    Network("1-1", device="cuda")
+except glassbox.DeviceError:
+    pytest.skip("no GPU, and no simulated driver on LD_LIBRARY_PATH: NOT RUN", allow_module_level=True)
 
 
 class Foreign:
@@ -54,7 +38,6 @@ class OnlyDLPack:
         return self.owner.__dlpack__(stream=stream, **(more if self.versioned else {}))
 
 
-@needs_gpu
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1", "i4", "u2", "?"])
 @pytest.mark.parametrize("shape", [(3, 5), (7,), (1, 1), (0, 4), (), (2, 3, 4)])
 def test_arrays_go_to_the_gpu_and_back(dtype, shape):
@@ -66,7 +49,6 @@ def test_arrays_go_to_the_gpu_and_back(dtype, shape):
     assert tuple(there.shape) == shape and there.__dlpack_device__() == (2, 0)
 
 
-@needs_gpu
 def test_arrays_with_gaps_are_read_where_they_lie():
     array = np.arange(24, dtype=np.float32).reshape(4, 6)
     there = gpuarray.to_gpu(array)
@@ -81,7 +63,6 @@ def test_arrays_with_gaps_are_read_where_they_lie():
         assert (gpuarray.to_host(view) == expected).all()
 
 
-@needs_gpu
 def test_what_is_no_array_of_the_gpu_is_refused():
     there = gpuarray.to_gpu(np.zeros((4, 4), np.float32))
     network = Network("4-3", device="cuda")
@@ -90,7 +71,7 @@ def test_what_is_no_array_of_the_gpu_is_refused():
         (Foreign(there, (5000, 4)), glassbox.DeviceError, "hint"),
         (Foreign(there, (2, 4), offset=1 << 40), glassbox.DeviceError, "hint"),
         (Foreign(there, (2, 4), (1 << 30, 4)), glassbox.DeviceError, "hint"),
-        (Foreign(there, (2, 4), (1 << 50, 4)), MemoryError, ""),
+        (Foreign(there, (2, 4), (1 << 50, 4)), MemoryError, "."),
         (Foreign(there, mask=there), TypeError, "mask"),
         (Foreign(there, typestr="<c8", shape=(2, 4)), TypeError, "c8"),
     ]:
@@ -110,7 +91,6 @@ def forms(X: np.ndarray):
     ]  # fmt: skip
 
 
-@needs_gpu
 def test_batches_on_the_device_are_those_of_the_host_to_the_bit():
     random = np.random.default_rng(0)
     gpu, cpu = NeuralNetworkGPU(13, 9, 3, batch_size=17, seed=4), NeuralNetwork(13, 9, 3, seed=4)
@@ -130,7 +110,6 @@ def test_batches_on_the_device_are_those_of_the_host_to_the_bit():
     assert gpu.network.sha256 == cpu.network.sha256
 
 
-@needs_gpu
 def test_everything_about_a_network_may_change_between_two_batches():
     random = np.random.default_rng(1)
     X, y = random.normal(size=(20, 4)).astype(np.float32), random.integers(0, 3, 20)
@@ -156,7 +135,6 @@ def test_everything_about_a_network_may_change_between_two_batches():
     assert values[0] == values[1] and networks[0].sha256 == networks[1].sha256
 
 
-@needs_gpu
 def test_nan_on_the_device_changes_nothing():
     network = NeuralNetworkGPU(4, 8, 3, batch_size=5)
     before = network.network.sha256
@@ -165,7 +143,6 @@ def test_nan_on_the_device_changes_nothing():
     assert network.network.sha256 == before
 
 
-@needs_gpu
 def test_fit_on_numbers_and_pixels_is_that_of_the_cpu():
     random = np.random.default_rng(2)
     y = random.integers(0, 3, 60)
@@ -177,7 +154,6 @@ def test_fit_on_numbers_and_pixels_is_that_of_the_cpu():
         assert networks[0].evaluate(X, y).loss == networks[1].evaluate(X, y).loss
 
 
-@needs_gpu
 def test_eight_threads_share_a_gpu():
     X, y = np.random.default_rng(3).normal(size=(8, 4)).astype(np.float32), np.arange(8) % 3
     there, expected = gpuarray.to_gpu(X), Network("4-3", device="cpu")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import glassbox
-from glassbox import Network
+from glassbox import Network, NeuralNetworkGPU
 
 
 def resident() -> int:
@@ -102,6 +102,25 @@ def test_a_forked_process_computes_on_threads_of_its_own(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(FORK)]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert (process.stdout, process.returncode) == ("same\n", 0), process.stderr
+
+
+def test_without_a_gpu_it_says_why_and_what_to_do():
+    try:
+        Network("1-1", device="cuda")
+    except glassbox.DeviceError:
+        pass
+    else:
+        pytest.skip("there is a GPU")
+    makes = [lambda: NeuralNetworkGPU(4, 8, 3, 10), lambda: glassbox.gpuarray.to_gpu([1.0]), lambda: Network("4-3", device="cuda:1")]
+    for make in makes:
+        with pytest.raises(glassbox.DeviceError, match="driver.*hint") as caught:
+            make()
+        assert isinstance(caught.value, RuntimeError)
+    assert "device cpu: no NVIDIA driver" in Network("4-3").device
+    network = NeuralNetworkGPU(4, 8, 3, batch_size=10, device="cpu")
+    assert network.train_batch(np.zeros((10, 4)), np.zeros(10, int), 0.1) > 0
+    with pytest.raises(ValueError, match="batch_size=10"):
+        network.train_batch(np.zeros((11, 4)), np.zeros(11, int), 0.1)
 
 
 def test_files_of_the_package_are_for_every_python_that_is_promised():
