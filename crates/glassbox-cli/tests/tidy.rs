@@ -47,6 +47,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("crates/glassbox-cuda/tests/blocks.rs", "launches with blocks of other shapes"),
     ("crates/glassbox-cuda/tests/common/mod.rs", "launches of graphs"),
     ("crates/glassbox-cuda/tests/ladder.rs", "a launch with blocks of another shape"),
+    ("crates/glassbox-py/src/arrays.rs", "NumPy arrays that are read where they lie"),
     ("crates/glassbox-py/src/gpu.rs", "arrays of other libraries: DLPack's headers and streams"),
     ("crates/glassbox-py/src/parameters.rs", "NumPy arrays that share a tensor's memory"),
     ("crates/glassbox/tests/hostile_idx.rs", "an allocator that counts what readers ask for"),

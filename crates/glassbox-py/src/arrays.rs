@@ -1,8 +1,8 @@
 //! NumPy's arrays as inputs and answers. What Python hands over is contiguous and of the type that is asked for here.
 
 use crate::gpu::DeviceMatrix;
-use glassbox::{Answers, Inputs, Loss, LossName, Reduction, Samples};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use glassbox::{Answers, Inputs, Loss, LossName, Pixels, Reduction, Samples};
+use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -49,16 +49,67 @@ impl InputArray<'_> {
     }
 }
 
-/// Samples of these arrays, copied, for a network of `outputs` outputs.
-pub fn samples(x: &InputArray, y: &AnswerArray, outputs: usize) -> PyResult<Samples> {
-    let [rows, width] = x.shape();
-    let inputs = match x.slice()? {
-        InputSlice::Pixels(pixels) => Inputs::Pixels(pixels.to_vec()),
-        InputSlice::Numbers(numbers) => {
-            as_pixels(numbers).map_or_else(|| Inputs::Numbers(numbers.to_vec()), Inputs::Pixels)
+impl InputArray<'_> {
+    /// The inputs for the library. Pixels are not copied.
+    pub fn inputs(&self) -> PyResult<Inputs> {
+        Ok(match self {
+            InputArray::Pixels(array) => Inputs::Pixels(Pixels::new(Lent::new(array)?)),
+            InputArray::Numbers(array) => Inputs::Numbers(array.as_slice()?.to_vec()),
+            InputArray::OnDevice(_) => {
+                let text = "inputs on a device are for train_batch and forward";
+                return Err(PyTypeError::new_err(text));
+            }
+        })
+    }
+
+    /// The same, where numbers that are quotients of bytes are these bytes again: for many steps, which are faster on
+    /// pixels.
+    pub fn inputs_of_a_run(&self) -> PyResult<Inputs> {
+        if let InputArray::Numbers(array) = self
+            && let Some(pixels) = as_pixels(array.as_slice()?)
+        {
+            return Ok(Inputs::Pixels(Pixels::new(pixels)));
         }
-        InputSlice::OnDevice(_) => return Err(on_device()),
-    };
+        self.inputs()
+    }
+}
+
+/// The memory of an array, which is kept, and which its owner leaves as it is meanwhile.
+struct Lent {
+    _array: Py<PyArray2<u8>>,
+    start: *const u8,
+    len: usize,
+}
+
+// SAFETY: the memory is only read, and the array may be let go from any thread.
+unsafe impl Send for Lent {}
+// SAFETY: as above.
+unsafe impl Sync for Lent {}
+
+impl Lent {
+    fn new(array: &PyReadonlyArray2<u8>) -> PyResult<Lent> {
+        let slice = array.as_slice()?;
+        let (start, len) = (slice.as_ptr(), slice.len());
+        Ok(Lent { _array: (**array).clone().unbind(), start, len })
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the array is contiguous and kept, and NumPy's memory stays where it is while an array has it. Whoever
+        // writes to it while a network reads gets the result of some mixture: every byte is a pixel.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+/// Samples of these inputs and answers, for a network of `outputs` outputs.
+pub fn samples(
+    inputs: Inputs,
+    x: &InputArray,
+    y: &AnswerArray,
+    outputs: usize,
+) -> PyResult<Samples> {
+    let [rows, width] = x.shape();
     let answers = match y {
         AnswerArray::Classes(labels) => {
             Answers::Classes { labels: labels.as_slice()?.to_vec(), classes: outputs }
@@ -74,11 +125,6 @@ pub fn samples(x: &InputArray, y: &AnswerArray, outputs: usize) -> PyResult<Samp
         return Err(PyValueError::new_err(text));
     }
     Ok(samples)
-}
-
-/// Python copies inputs to the host for whatever does not read them on the device.
-pub fn on_device() -> PyErr {
-    PyTypeError::new_err("inputs on a device are for train_batch and forward")
 }
 
 /// The bytes that numbers were before someone divided them by 255, if all are such quotients: the same images, which

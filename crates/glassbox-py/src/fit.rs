@@ -33,7 +33,7 @@ pub fn fit(
         let hint = "auto, layered or fused";
         PyValueError::new_err(format!("there is no plan {plan:?} (hint: {hint})"))
     })?;
-    let samples = samples(&x, &y, network.output_width())?;
+    let samples = samples(x.inputs_of_a_run()?, &x, &y, network.output_width())?;
     let stop = AtomicBool::new(false);
     let mut listener = Listener {
         network,

@@ -1,6 +1,6 @@
 //! A network, and what can be asked of it.
 
-use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, on_device, samples};
+use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, samples};
 use crate::device::Device;
 use crate::errors::{apart, to_python};
 use crate::gpu::gpu;
@@ -203,7 +203,8 @@ impl Network {
         loss_name: &str,
         reduction: &str,
     ) -> PyResult<(f64, Arrays<'py>)> {
-        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let (samples, loss) =
+            (samples(x.inputs()?, &x, &y, self.output_width)?, loss(loss_name, reduction)?);
         let (value, network) = apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
             let x = tensor(&samples, &device)?;
@@ -229,7 +230,8 @@ impl Network {
         elements: usize,
         seed: u64,
     ) -> PyResult<(String, bool)> {
-        let (samples, loss) = (samples(&x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let (samples, loss) =
+            (samples(x.inputs()?, &x, &y, self.output_width)?, loss(loss_name, reduction)?);
         apart(py, || {
             let network = self.snapshot()?;
             let x = tensor(&samples, &glassbox::Device::Reference)?;
@@ -261,7 +263,7 @@ impl Network {
             (InputSlice::OnDevice(x), AnswerArray::Classes(labels)) => {
                 Batch::OnDevice(x, labels.as_slice()?)
             }
-            _ => Batch::Here(samples(&x, &y, self.output_width)?),
+            _ => Batch::Here(samples(x.inputs()?, &x, &y, self.output_width)?),
         };
         apart(py, || {
             let mut state = self.to_change()?;
@@ -303,7 +305,7 @@ impl Network {
         x: InputArray,
         y: AnswerArray,
     ) -> PyResult<Judged> {
-        let samples = samples(&x, &y, self.output_width)?;
+        let samples = samples(x.inputs()?, &x, &y, self.output_width)?;
         apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
             if samples.labels().is_none() {
@@ -326,13 +328,9 @@ fn rule(json: &str) -> PyResult<Rule> {
 
 /// Inputs without answers.
 fn inputs(x: &InputArray) -> PyResult<Samples> {
-    let inputs = match x.slice()? {
-        InputSlice::Pixels(pixels) => glassbox::Inputs::Pixels(pixels.to_vec()),
-        InputSlice::Numbers(numbers) => glassbox::Inputs::Numbers(numbers.to_vec()),
-        InputSlice::OnDevice(_) => return Err(on_device()),
-    };
     let [rows, width] = x.shape();
-    Ok(Samples { inputs, answers: Answers::Classes { labels: vec![0; rows], classes: 1 }, width })
+    let answers = Answers::Classes { labels: vec![0; rows], classes: 1 };
+    Ok(Samples { inputs: x.inputs()?, answers, width })
 }
 
 /// Calls `body` with the answers of all samples.

@@ -76,7 +76,7 @@ pub use network::Network;
 pub use optim::{Optimizer, Rule};
 pub use plan::{Plan, PlanName};
 pub use run::{Report, Run, RunRecord};
-pub use samples::{Answers, Inputs, Samples};
+pub use samples::{Answers, Inputs, Pixels, Samples};
 pub use schedule::Schedule;
 pub use settings::Settings;
 pub use sweep::Sweep;

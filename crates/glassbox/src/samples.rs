@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use crate::loss::Targets;
 use crate::tensor::Tensor;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// Inputs with their answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +25,40 @@ pub struct Samples {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inputs {
     /// Pixels stay bytes until a batch is gathered, which divides them by 255. Plans that take whole steps need them.
-    Pixels(Vec<u8>),
+    Pixels(Pixels),
     /// Numbers that are taken as they are.
     Numbers(Vec<f32>),
+}
+
+/// Bytes that are only read, and may be somebody else's: a file that is mapped, an array of an interpreter.
+#[derive(Clone)]
+pub struct Pixels(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl Pixels {
+    /// The bytes of `owner`, which never change.
+    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Pixels {
+        Pixels(Arc::new(owner))
+    }
+}
+
+impl Deref for Pixels {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl PartialEq for Pixels {
+    fn eq(&self, other: &Pixels) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
 }
 
 /// What a network should say.
@@ -59,7 +93,8 @@ impl Samples {
 
     /// Images of `width` pixels, and the class of each.
     pub fn images(pixels: Vec<u8>, labels: Vec<u32>, width: usize, classes: usize) -> Samples {
-        let (inputs, answers) = (Inputs::Pixels(pixels), Answers::Classes { labels, classes });
+        let (inputs, answers) =
+            (Inputs::Pixels(Pixels::new(pixels)), Answers::Classes { labels, classes });
         Samples { inputs, answers, width }
     }
 
@@ -133,7 +168,9 @@ impl Samples {
     /// The samples with these indices.
     fn choose(&self, indices: &[u32]) -> Samples {
         let inputs = match &self.inputs {
-            Inputs::Pixels(pixels) => Inputs::Pixels(chosen(pixels, self.width, indices)),
+            Inputs::Pixels(pixels) => {
+                Inputs::Pixels(Pixels::new(chosen(pixels, self.width, indices)))
+            }
             Inputs::Numbers(numbers) => Inputs::Numbers(chosen(numbers, self.width, indices)),
         };
         let answers = match &self.answers {
