@@ -198,7 +198,8 @@ class Network:
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The class of each sample (n,): the first of the largest outputs."""
-        return self.forward(X).argmax(axis=1)
+        classes: NDArray[np.int64] = self.forward(X).argmax(axis=1)
+        return classes
 
     def evaluate(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> Evaluation:
         """How well it does on samples."""
@@ -238,7 +239,7 @@ class Network:
         """
         inputs, loss, optimizer = self._inputs(X), loss_of(loss), optimizer_of(optimizer)
         lr = real("lr", lr)
-        if lr <= 0:
+        if lr < np.finfo(np.float32).tiny:
             raise ValueError(f"lr cannot be {lr} (hint: a learning rate is a positive number)")
         return self._native.train_batch(
             self._device, inputs, self._answers(y, inputs, loss), loss.name, loss.reduction,
