@@ -109,6 +109,8 @@ def test_values_are_not_broadcast(batch):
     ({"validation": 1.5}, ValueError, "validation cannot be 1.5"), ({"patience": 3}, ValueError, "validation=0.1"),
     ({"clip": 0}, ValueError, "clip cannot be 0"), ({"seed": -1}, ValueError, "seed cannot be -1"),
     ({"weight_decay": -1}, ValueError, "weight_decay cannot be -1"), ({"max_steps": 0}, ValueError, "max_steps"),
+    ({"lr": 1e300}, ValueError, "lr cannot be 1e.300"), ({"clip": 10**400}, ValueError, "clip cannot be 1000"),
+    ({"validation": 0.01}, ValueError, "of 20 samples none is held out"),
 ])  # fmt: skip
 def test_wrong_settings_are_named_as_python_names_them(network, batch, arguments, error, text):
     with pytest.raises(error, match=text) as caught:
@@ -116,7 +118,32 @@ def test_wrong_settings_are_named_as_python_names_them(network, batch, arguments
     assert "--" not in str(caught.value)
 
 
+@pytest.mark.parametrize("optimizer, text", [
+    (glassbox.SGD(weight_decay=-1), "weight_decay cannot be -1"), (glassbox.Adam(weight_decay=float("nan")), "weight_decay cannot be nan"),
+    (glassbox.SGD(momentum=-0.5), "momentum cannot be -0.5"), (glassbox.SGD(momentum=1), "momentum cannot be 1"),
+    (glassbox.Adam(betas=(2, 0.999)), "betas cannot be 2"), (glassbox.AdamW(betas=(0.9,)), "two shares"),
+    (glassbox.AdamW(epsilon=-1e-8), "epsilon cannot be -1e-08"),
+])  # fmt: skip
+def test_optimizers_that_cannot_be_are_named_and_change_nothing(network, batch, optimizer, text):
+    before = network.sha256
+    with pytest.raises(ValueError, match=text):
+        network.train_batch(*batch, optimizer=optimizer)
+    with pytest.raises(ValueError, match=text):
+        network.fit(*batch, optimizer=optimizer, verbose=False)
+    assert network.sha256 == before
+
+
+@pytest.mark.parametrize("lr", [0, -1, 1e-300, 1e300, float("inf"), float("nan")])
+def test_a_rate_that_float32_cannot_hold_makes_no_step(network, batch, lr):
+    before = network.sha256
+    with pytest.raises(ValueError, match="lr cannot be"):
+        network.train_batch(*batch, lr)
+    assert network.sha256 == before
+
+
 def test_numbers_of_numpy_are_numbers(network, batch):
+    network.train_batch(*batch, optimizer=glassbox.SGD(momentum=np.float32(0.5), weight_decay=np.float64(0.1)))
+    network.fit(*batch, optimizer=glassbox.Adam(np.array([0.9, 0.99]), epsilon=np.float32(1e-6)), epochs=1, verbose=False)
     history = network.fit(*batch, epochs=np.int64(2), lr=np.float32(0.1), batch_size=np.uint8(7), seed=np.int32(1), verbose=False)
     assert len(history) == 2
 

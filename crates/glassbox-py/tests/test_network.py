@@ -52,10 +52,17 @@ def test_the_list_of_layers_is_the_text():
 
 @pytest.mark.parametrize("layer, text", [
     (glassbox.LeakyReLU(0.2), "leaky0.2"), (glassbox.Sigmoid(), "sigmoid"), (glassbox.GELU(), "gelu"),
-    (glassbox.Softmax(), "softmax"), (glassbox.LogSoftmax(), "logsoftmax"),
+    (glassbox.Softmax(), "softmax"), (glassbox.LogSoftmax(), "logsoftmax"), (glassbox.LeakyReLU(1e-5), "leaky0.00001"),
+    (Dropout(1e-7), "dropout0.0000001"), (glassbox.LeakyReLU(0), "leaky0"), (glassbox.LeakyReLU(2), "leaky2"),
 ])  # fmt: skip
 def test_every_layer_has_its_text(layer, text):
     assert str(Network([Dense(4, 3), layer])) == f"4-3-{text}"
+
+
+@pytest.mark.parametrize("layer", [glassbox.LeakyReLU(-0.2), Dropout(1.0), Dropout(-1), Dropout(float("nan"))])
+def test_layers_that_cannot_be_are_named(layer):
+    with pytest.raises(ValueError, match="(slope|p) cannot be"):
+        Network([Dense(4, 3), layer])
 
 
 def test_parameters_share_memory_and_stay_what_they_were(network, batch):

@@ -93,6 +93,14 @@ impl Trainer {
                 hint: "take a larger set, or a smaller --validation".to_string(),
             });
         }
+        if validation.as_ref().is_some_and(Samples::is_empty) {
+            return Err(Error::Setting {
+                setting: "--validation",
+                value: settings.validation.to_string(),
+                reason: format!("of {} samples none is held out", training.len()),
+                hint: "take a larger share, or a larger set".to_string(),
+            });
+        }
         let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &network);
         let telemetry = device.telemetry()?;
         let progress = Progress::default();
@@ -342,7 +350,11 @@ impl Trainer {
             Some(step) => format!("the checkpoint of step {step} is sound"),
             None => "there is no checkpoint yet".to_string(),
         };
-        let hint = format!("try a learning rate ten times smaller, or --reduction mean; {left}");
+        let or = match self.settings.reduction {
+            Reduction::Mean => "inputs around 0 with a deviation around 1",
+            Reduction::Sum => "--reduction mean",
+        };
+        let hint = format!("try a learning rate ten times smaller, or {or}; {left}");
         Error::Diverged { what, step: self.progress.step, hint }
     }
 

@@ -156,6 +156,23 @@ fn a_network_that_is_not_finite_is_an_error_and_no_result() {
     let text = error.to_string();
     assert!(matches!(error, Error::Diverged { step: 1, .. }), "{text}");
     assert!(text.contains("hint") && text.contains("no checkpoint yet"), "{text}");
+    assert!(text.contains("--reduction mean"), "{text}");
+    let error =
+        run(&mut trainer(Settings { lr: 3e38, ..self::settings() }, samples(50, 0)), &mut ());
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("inputs around 0") && !text.contains("--reduction"), "{text}");
+}
+
+#[test]
+fn validation_on_no_samples_is_an_error() {
+    let of = |validation| {
+        let settings = Settings { validation, ..settings() };
+        let (plan, _) = PlanName::Layered.choose(&settings, &Device::Reference).unwrap();
+        Trainer::new(settings, Device::Reference, plan, samples(50, 0), None)
+    };
+    let text = of(0.009).err().unwrap().to_string();
+    assert!(text.contains("--validation") && text.contains("of 50 samples none"), "{text}");
+    assert!(of(0.02).is_ok() && of(0.0).is_ok());
 }
 
 #[test]

@@ -28,11 +28,13 @@ from .network import Evaluation, GradientCheck, Network, Summary
 from .optimizers import SGD, Adam, AdamW
 
 if TYPE_CHECKING:
-    from .sklearn import GlassboxClassifier, GlassboxRegressor
+    from .sklearn import GlassboxClassifier as GlassboxClassifier
+    from .sklearn import GlassboxRegressor as GlassboxRegressor
 
+# The estimators are not among them: without scikit-learn, `from glassbox import *` would fail.
 __all__ = [
     "GELU", "SGD", "Adam", "AdamW", "CrossEntropy", "Dense", "DeviceError", "DivergedError", "Dropout", "Epoch",
-    "Evaluation", "GlassboxClassifier", "GlassboxRegressor", "GradientCheck", "History", "LeakyReLU", "LogSoftmax",
+    "Evaluation", "GradientCheck", "History", "LeakyReLU", "LogSoftmax",
     "Matrix", "MeanSquaredError", "Network", "NeuralNetwork", "NeuralNetworkGPU", "ReLU", "Sigmoid", "Softmax", "StopTraining",
     "Summary", "Tanh", "__version__", "callbacks", "datasets", "doctor", "gpuarray", "layers", "load_mnist", "losses",
     "matrix_multiply", "optimizers", "schedules", "shuffled",

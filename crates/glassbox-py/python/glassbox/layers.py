@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ._numbers import at_least_0, plain, share
+
 
 class Layer:
     """A layer without parameters of its own. Its text is what it is called in ``784-128-relu-10``."""
@@ -41,7 +43,7 @@ class LeakyReLU(Layer):
     slope: float = 0.01
 
     def _text(self) -> str:
-        return f"leaky{self.slope}"
+        return "leaky" + plain(at_least_0("slope", self.slope))
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Dropout(Layer):
     p: float = 0.5
 
     def _text(self) -> str:
-        return f"dropout{self.p}"
+        return "dropout" + plain(share("p", self.p))
 
 
 def text_of(layers: Sequence[Layer]) -> str:

@@ -244,7 +244,7 @@ class Network:
         loss, optimizer, lr = loss_of(loss), optimizer_of(optimizer), real("lr", lr)
         # Whole steps on a GPU have the cross-entropy alone.
         inputs = self._anywhere(X) if isinstance(loss, CrossEntropy) else self._inputs(X)
-        if lr <= 0:
+        if lr < np.finfo(np.float32).tiny:
             raise ValueError(f"lr cannot be {lr} (hint: a learning rate is a positive number)")
         return self._native.train_batch(
             self._device, inputs, self._answers(y, inputs, loss), loss.name, loss.reduction,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ._numbers import at_least_0, share
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,9 @@ class SGD:
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+
+    def _checked(self) -> SGD:
+        return replace(self, momentum=share("momentum", self.momentum), weight_decay=at_least_0("weight_decay", self.weight_decay))
 
     def _rule(self) -> dict[str, Any]:
         if self.nesterov and not self.momentum:
@@ -31,6 +36,9 @@ class Adam:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
 
+    def _checked(self) -> Adam:
+        return replace(self, **_checked_adam(self))
+
     def _rule(self) -> dict[str, Any]:
         return {"name": "adam", "betas": list(self.betas), "epsilon": self.epsilon}
 
@@ -42,6 +50,9 @@ class AdamW:
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
     weight_decay: float = 0.01
+
+    def _checked(self) -> AdamW:
+        return replace(self, **_checked_adam(self))
 
     def _rule(self) -> dict[str, Any]:
         return {"name": "adamw", "betas": list(self.betas), "epsilon": self.epsilon}
@@ -59,12 +70,21 @@ _NAMED: dict[str, Optimizer] = {
 
 
 def optimizer_of(optimizer: str | Optimizer) -> Optimizer:
-    """The optimizer, or the one of that name, with PyTorch's numbers and μ = 0.9."""
+    """The optimizer, its numbers checked, or the one of that name, with PyTorch's numbers and μ = 0.9."""
     if isinstance(optimizer, (SGD, Adam, AdamW)):
-        return optimizer
+        return optimizer._checked()
     if optimizer in _NAMED:
         return _NAMED[optimizer]
     raise ValueError(f"there is no optimizer {optimizer!r} (hint: one of {', '.join(_NAMED)}, or an object of glassbox.optimizers)")
+
+
+def _checked_adam(adam: Adam | AdamW) -> dict[str, Any]:
+    if len(adam.betas) != 2:
+        raise ValueError(f"betas cannot be {adam.betas!r}: they are two shares (hint: (0.9, 0.999))")
+    return {
+        "betas": tuple(share("betas", beta) for beta in adam.betas),
+        "epsilon": at_least_0("epsilon", adam.epsilon), "weight_decay": at_least_0("weight_decay", adam.weight_decay),
+    }  # fmt: skip
 
 
 def rule_json(optimizer: Optimizer) -> str:
