@@ -16,7 +16,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch torch golden bench bench-builds bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python torch golden bench bench-builds bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -65,6 +65,9 @@ torch: build ## files go to PyTorch and back unchanged (installs it into .venv-t
 python-torch: ## the Python package beside PyTorch (after `make python`, which builds it)
 	tools/venv.sh torch --or-skip tools/python_package.py --torch
 
+python-versions: ## the Python package on every Python from 3.10 on that is at hand (after `make python`)
+	$(PYTHON) tools/python_package.py --versions
+
 golden: ## record the golden numbers from PyTorch again; then look at `git diff`
 	tools/venv.sh torch tools/golden.py
 
@@ -73,6 +76,9 @@ bench: build ## Glassbox against its peers, in turn, for half an hour; writes th
 
 bench-quick: build ## the same, smaller, in minutes; only prints
 	tools/venv.sh torch bench/bench.py $(GLASSBOX) --quick
+
+bench-python: build ## Glassbox from Python beside its command line, NumPy and PyTorch (after `make python-torch`); needs GLASSBOX_DATA
+	tools/venv.sh torch bench/python.py $(GLASSBOX)
 
 bench-builds: ## the Rust program that the bench runs beside its peers still fits the library
 	cd bench && $(PYTHON) -c 'import peers, sys; sys.exit(not peers.build("ours"))'

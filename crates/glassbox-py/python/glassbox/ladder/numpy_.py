@@ -219,7 +219,7 @@ def train_xor(hidden_size: int = 16, seed: int = 0, steps: int = 1000) -> Neural
     return nn
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description="A neural network made of arrays learns XOR, and MNIST.")
     parser.add_argument("--data", type=Path, default=os.environ.get("GLASSBOX_DATA") or None)
     parser.add_argument("--epochs", type=int, default=2)
@@ -227,3 +227,7 @@ if __name__ == "__main__":
     train_xor()
     if arguments.data:
         train_mnist(arguments.data, arguments.epochs)
+
+
+if __name__ == "__main__":
+    main()

@@ -270,7 +270,7 @@ def train_mnist(folder: Path, images: int, epochs: int = 5) -> NeuralNetwork:
     return nn
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description="A neural network made of lists learns XOR, and some of MNIST.")
     parser.add_argument("--data", type=Path, default=os.environ.get("GLASSBOX_DATA") or None)
     parser.add_argument("--images", type=int, default=300)
@@ -278,3 +278,7 @@ if __name__ == "__main__":
     train_xor()
     if arguments.data:
         train_mnist(arguments.data, arguments.images)
+
+
+if __name__ == "__main__":
+    main()
