@@ -93,7 +93,21 @@ def test_week_16_says_the_same_on_the_simulated_driver() -> None:
 @needs_mnist
 def test_ten_lines_train_mnist() -> None:
     assert len((EXAMPLES / "ten_lines.py").read_text(encoding="utf-8").splitlines()) <= 10
-    assert numbers(r"Test accuracy = ([\d.]+)%", run("ten_lines"))[0] > 97
+    assert numbers(r"Test accuracy = ([\d.]+)%", run("ten_lines"))[0] > 97.5
+
+
+@needs_mnist
+def test_the_readme_runs(tmp_path: Path) -> None:
+    """Its blocks, one after the other, as somebody would who follows it."""
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 4
+    script = tmp_path / "readme.py"
+    script.write_text("\n".join(blocks), encoding="utf-8")
+    variables = {**os.environ, "GLASSBOX_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, encoding="utf-8", timeout=900)
+    assert done.returncode == 0, done.stderr
+    assert numbers(r"Test accuracy = ([\d.]+)%", done.stdout)[0] > 97.5
 
 
 def test_every_example_is_run() -> None:

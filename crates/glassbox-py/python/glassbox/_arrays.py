@@ -78,18 +78,15 @@ def as_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     """The numbers as ``float32``, contiguous, all of them finite."""
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(array, dtype=np.float32)
-    # A sum of finite numbers may overflow; only then it is worth looking at each.
-    with np.errstate(invalid="ignore"):
-        is_finite = np.isfinite(numbers.sum(dtype=np.float64))
-    if not is_finite:
-        wrong = np.argwhere(~np.isfinite(numbers))
-        if len(wrong):
-            place = tuple(int(side) for side in wrong[0])
-            value = np.asarray(array)[place]
-            raise ValueError(
-                f"{name}[{', '.join(map(str, place))}] is {value}; {len(wrong)} of {numbers.size} numbers are NaN, "
-                f"infinite, or beyond float32 (hint: clean them first)"
-            )
+    is_finite = np.isfinite(numbers)
+    if not is_finite.all():
+        wrong = np.argwhere(~is_finite)
+        place = tuple(int(side) for side in wrong[0])
+        value = np.asarray(array)[place]
+        raise ValueError(
+            f"{name}[{', '.join(map(str, place))}] is {value}; {len(wrong)} of {numbers.size} numbers are NaN, "
+            f"infinite, or beyond float32 (hint: clean them first)"
+        )
     return numbers
 
 
