@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -172,6 +173,31 @@ def test_progress_is_lines_in_a_pipe_and_one_line_in_a_terminal(batch, is_termin
     text = stream.getvalue()
     assert expected in text and text.count("\n") == 2
     assert is_terminal or ("\r" not in text and "\x1b" not in text)
+
+
+def test_progress_in_a_notebook_is_one_output_that_is_drawn_anew(batch, monkeypatch):
+    drawn = []
+
+    class Handle:
+        def update(self, text):
+            drawn.append(repr(text))
+
+    class ZMQInteractiveShell:
+        pass
+
+    def display(text, display_id):
+        assert display_id is True
+        return Handle()
+
+    notebook = types.ModuleType("IPython")
+    notebook.get_ipython = ZMQInteractiveShell
+    notebook.display = types.ModuleType("IPython.display")
+    notebook.display.display = display
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook.display)
+    Network("4-8-relu-3").fit(*batch, epochs=3)
+    assert [line[:11] for line in drawn[-1].split("\n")] == ["epoch  1/3 ", "epoch  2/3 ", "epoch  3/3 "]
+    assert "\r" not in "".join(drawn) and "\x1b" not in "".join(drawn)
 
 
 def test_nobody_reading_the_progress_does_not_end_the_training(batch):
