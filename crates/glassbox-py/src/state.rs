@@ -16,8 +16,8 @@ pub struct State {
     on_gpu: Option<OnGpu>,
     /// Steps of `train_batch`, which dropout depends on.
     pub step: u32,
-    /// Whether a training has it.
-    pub is_training: bool,
+    /// The process in which a training has it, if one does: a child that was forked meanwhile has a copy of its own.
+    pub trained_by: Option<u32>,
 }
 
 /// The network on a GPU, between two batches.
@@ -33,23 +33,30 @@ struct OnGpu {
 impl State {
     /// A network that has not learned.
     pub fn new(network: glassbox::Network) -> State {
-        State { network, optimizer: None, on_gpu: None, step: 0, is_training: false }
+        State { network, optimizer: None, on_gpu: None, step: 0, trained_by: None }
     }
 
-    /// Brings back what the network has learned on a GPU.
+    /// Brings back what the network has learned on a GPU. If it fails, that is lost: the network is what it was when
+    /// somebody last looked, and can be used.
     pub fn settle(&mut self) -> glassbox::Result<()> {
-        if let (Some(gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
-            && gpu.is_ahead
-        {
-            gpu.batches.store(&mut self.network, optimizer)?;
+        let (Some(gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer) else {
+            return Ok(());
+        };
+        if gpu.is_ahead {
+            let stored = gpu.batches.store(&mut self.network, optimizer);
             gpu.is_ahead = false;
+            if stored.is_err() {
+                (self.on_gpu, self.optimizer) = (None, None);
+            }
+            return stored;
         }
         Ok(())
     }
 
-    /// The network becomes another, and what lies on a GPU is out of date.
+    /// The network becomes another. What lies on a GPU is out of date, and so is the optimizer's memory.
     pub fn set(&mut self, network: glassbox::Network) {
-        (self.network, self.on_gpu) = (network, None);
+        self.network = network;
+        (self.on_gpu, self.optimizer) = (None, None);
     }
 }
 
@@ -135,16 +142,22 @@ impl State {
         if !self.on_gpu.as_ref().is_some_and(is_fit) {
             self.settle()?;
             self.on_gpu = None;
-            let (_, _, optimizer) = self.optimizer.as_mut().expect("a rule was taken");
+            let (_, _, optimizer) = self.optimizer.as_ref().expect("a rule was taken");
             let rows = room.max(labels.len());
-            let batches = Batches::new(&device, &mut self.network, optimizer, loss, rows)?;
+            let batches = Batches::new(&device, &self.network, optimizer, loss, rows)?;
             self.on_gpu = Some(OnGpu { batches, device: name, loss, is_ahead: false });
         }
         let (Some(on_gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
         else {
             unreachable!("both were made");
         };
-        let found = on_gpu.batches.step(optimizer, x, labels, lr, moment)?;
+        let found = on_gpu.batches.step(optimizer, x, labels, lr, moment);
+        if on_gpu.batches.is_broken() {
+            // What it holds is neither the old network nor the new one.
+            (self.on_gpu, self.optimizer) = (None, None);
+            return found.map(|found| found.loss);
+        }
+        let found = found?;
         on_gpu.is_ahead |= found.loss.is_finite();
         Ok(found.loss)
     }
