@@ -302,7 +302,7 @@ class Network:
         """
         listeners: list[Callback] = list(callbacks)
         chosen = None if optimizer is None else optimizer_of(optimizer)
-        settings: dict[str, Any] = json.loads(_native.recipe(recipe, chosen and rule_json(chosen)))
+        settings: dict[str, Any] = json.loads(_native.recipe(recipe, None if chosen is None else rule_json(chosen)))
         settings.update(model=self._native.text, seed=self.seed if seed is None else whole("seed", seed))
         if loss is not None:
             settings["loss"] = loss_of(loss).name
