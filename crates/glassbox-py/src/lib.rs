@@ -1,9 +1,9 @@
 //! `glassbox._native`: the library for Python, strictly typed.
 //!
 //! The readable half is `python/glassbox`: it converts what users give to contiguous arrays of `uint8` or `float32`,
-//! fills in defaults, and has the docstrings. This half takes exactly that, and has no arithmetic of its own.
+//! fills in defaults, and has the docstrings. This half takes exactly that, and leaves the arithmetic to the library.
 //!
-//! Nothing here is computed while the interpreter is held, and nobody takes the interpreter while holding a lock.
+//! What takes time is done without the interpreter, and nobody takes the interpreter while holding a lock.
 
 mod arrays;
 mod datasets;

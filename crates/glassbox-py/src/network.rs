@@ -5,10 +5,10 @@ use crate::device::Device;
 use crate::errors::apart;
 use crate::gpu::gpu;
 use crate::parameters;
-use crate::state::{Batch, State, tensor};
-use glassbox::evaluate::{evaluate, infer, infer_given, infer_numbers, mean_squared_error};
+use crate::state::{Batch, State};
+use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
 use glassbox::file::safetensors;
-use glassbox::{Answers, Error, Init, Moment, Rule, Samples, Targets, Tensor, cuda};
+use glassbox::{Error, Init, Moment, Rule, Tensor, cuda};
 use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -89,8 +89,9 @@ impl Network {
     }
 
     /// Writes a safetensors file.
-    fn save(&self, py: Python, path: PathBuf, dataset: &str) -> PyResult<()> {
-        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, dataset))
+    fn save(&self, py: Python, path: PathBuf) -> PyResult<()> {
+        // Nobody has said what it learned from.
+        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, ""))
     }
 
     /// The bytes of a safetensors file.
@@ -162,10 +163,12 @@ impl Network {
             let mut out = Tensor::zeros(&[0, network.output_width()]);
             match &x.numbers {
                 Numbers::Pixels(x) => infer(&mut network, &opened, x, &mut out)?,
-                Numbers::Host(x) => infer_numbers(&mut network, &opened, x, &mut out)?,
+                Numbers::Host(x) => {
+                    infer_numbers(&mut network, &opened, cuda::Inputs::Host(x), &mut out)?;
+                }
                 Numbers::OnDevice(x) => {
                     let x = cuda::Inputs::Device(x.ready(&gpu(device)?)?);
-                    infer_given(&mut network, &opened, x, &mut out)?;
+                    infer_numbers(&mut network, &opened, x, &mut out)?;
                 }
             }
             if softmax {
@@ -187,8 +190,7 @@ impl Network {
         let x = x.give()?;
         let network = apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
-            let samples = x.samples(x.inputs()?, &GivenAnswers::Classes(&vec![0; x.rows]), 1)?;
-            network.forward(&device, &tensor(&samples, &device)?)?;
+            network.forward(&device, &x.inputs()?.whole(&device, x.width)?)?;
             Ok(network)
         })?;
         let layers = network.summary().layers.into_iter().zip(network.activations());
@@ -212,12 +214,9 @@ impl Network {
         let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
         let (value, network) = apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
-            let samples = x.samples(x.inputs()?, &y, self.output_width)?;
-            let x = tensor(&samples, &device)?;
+            let (x, y) = x.samples(x.inputs()?, &y, self.output_width)?.whole(&device)?;
             network.forward(&device, &x)?;
-            let value = with_targets(&samples, |targets| {
-                network.backward(&device, loss, &x, targets, None)
-            })?;
+            let value = network.backward(&device, loss, &x, y.targets(), None)?;
             Ok((value, network))
         })?;
         let parameters = network.parameters();
@@ -240,10 +239,8 @@ impl Network {
         apart(py, || {
             let network = self.snapshot()?;
             let samples = x.samples(x.inputs()?, &y, self.output_width)?;
-            let x = tensor(&samples, &glassbox::Device::Reference)?;
-            let found = with_targets(&samples, |targets| {
-                glassbox::check_gradients(&network, loss, &x, targets, elements, seed)
-            })?;
+            let (x, y) = samples.whole(&glassbox::Device::Reference)?;
+            let found = glassbox::check_gradients(&network, loss, &x, y.targets(), elements, seed)?;
             let json = serde_json::to_string(&found).expect("a gradient check is plain values");
             Ok((json, found.passed()))
         })
@@ -273,7 +270,7 @@ impl Network {
             let opened = device.get()?;
             let batch = match (&x.numbers, &y) {
                 (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => Batch::OnDevice(x, labels),
-                _ => Batch::Here(x.samples(x.inputs()?, &y, self.output_width)?),
+                _ => Batch::Here(x.samples(x.inputs()?, &y, self.output_width)?.into()),
             };
             let found = match (&opened, &batch) {
                 (glassbox::Device::Cuda(gpu), batch) if state.fits_gpu(loss) => {
@@ -324,17 +321,4 @@ impl Network {
 /// The rule of an optimizer, from JSON.
 pub fn rule(json: &str) -> PyResult<Rule> {
     serde_json::from_str(json).map_err(|error| PyValueError::new_err(format!("optimizer: {error}")))
-}
-
-/// Calls `body` with the answers of all samples.
-fn with_targets<T>(
-    samples: &Samples,
-    body: impl FnOnce(Targets) -> glassbox::Result<T>,
-) -> glassbox::Result<T> {
-    match &samples.answers {
-        Answers::Classes { labels, .. } => body(Targets::Classes(labels)),
-        Answers::Values { values, width } => {
-            body(Targets::Values(&Tensor::new(&[samples.len(), *width], values.clone())?))
-        }
-    }
 }

@@ -4,7 +4,7 @@ use crate::gpu::DeviceMatrix;
 use glassbox::cuda::Inputs;
 use glassbox::device::Cuda;
 use glassbox::plan::{Batches, Layered, Steps};
-use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples, Tensor};
+use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples};
 use std::sync::Arc;
 
 /// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
@@ -23,8 +23,8 @@ pub struct State {
 /// The network on a GPU, between two batches.
 struct OnGpu {
     batches: Batches,
-    /// What it was made for.
-    device: String,
+    /// What it was made for: the name and number of a device, and a loss.
+    device: (&'static str, usize),
     loss: Loss,
     /// Whether it has learned what the network on the host has not.
     is_ahead: bool,
@@ -62,7 +62,7 @@ impl State {
 
 /// A batch to learn from, and where it is.
 pub enum Batch<'a> {
-    Here(Samples),
+    Here(Arc<Samples>),
     OnDevice(&'a DeviceMatrix, &'a [u32]),
 }
 
@@ -87,7 +87,7 @@ impl State {
     pub fn step_here(
         &mut self,
         device: &glassbox::Device,
-        samples: &Samples,
+        samples: &Arc<Samples>,
         loss: Loss,
         lr: f32,
         moment: Moment,
@@ -100,7 +100,7 @@ impl State {
         let steps = Steps {
             device,
             loss,
-            samples: &Arc::new(samples.clone()),
+            samples,
             order: &order,
             batch: order.len().max(1),
             rates: &[lr],
@@ -127,7 +127,7 @@ impl State {
             Batch::OnDevice(x, labels) => (Inputs::Device(x.ready(gpu)?), *labels),
             Batch::Here(samples) => {
                 glassbox::evaluate::check_widths(&self.network, samples)?;
-                gathered = tensor(samples, &glassbox::Device::Reference)?;
+                gathered = samples.inputs.whole(&glassbox::Device::Reference, samples.width)?;
                 let labels = samples.labels().ok_or_else(no_samples)?;
                 (Inputs::Host(gathered.data()), labels)
             }
@@ -135,9 +135,9 @@ impl State {
         if labels.is_empty() {
             return Err(no_samples());
         }
-        let name = format!("{device:?}");
+        let place = (device.name(), gpu.engine().context().ordinal());
         let is_fit = |gpu: &OnGpu| {
-            gpu.device == name && gpu.loss == loss && gpu.batches.rows() >= labels.len()
+            gpu.device == place && gpu.loss == loss && gpu.batches.rows() >= labels.len()
         };
         if !self.on_gpu.as_ref().is_some_and(is_fit) {
             self.settle()?;
@@ -145,7 +145,7 @@ impl State {
             let (_, _, optimizer) = self.optimizer.as_ref().expect("a rule was taken");
             let rows = room.max(labels.len());
             let batches = Batches::new(&device, &self.network, optimizer, loss, rows)?;
-            self.on_gpu = Some(OnGpu { batches, device: name, loss, is_ahead: false });
+            self.on_gpu = Some(OnGpu { batches, device: place, loss, is_ahead: false });
         }
         let (Some(on_gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
         else {
@@ -166,12 +166,4 @@ impl State {
 fn no_samples() -> Error {
     let (what, hint) = ("a step of no samples", "give at least one row");
     Error::Refused { what, hint }
-}
-
-/// x (n,i): the inputs of all samples.
-pub fn tensor(samples: &Samples, device: &glassbox::Device) -> glassbox::Result<Tensor> {
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let mut x = Tensor::zeros(&[order.len(), samples.width]);
-    samples.gather(device, &mut x, &order)?;
-    Ok(x)
 }

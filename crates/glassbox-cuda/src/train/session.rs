@@ -1,6 +1,6 @@
 //! A training on the device: its memory, and its steps as graphs.
 
-use super::{Data, Features, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
+use super::{Data, Features, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered, width};
 use crate::buffer::Buffer;
 use crate::driver::{Graph, Result};
 use crate::engine::Engine;
@@ -53,13 +53,7 @@ impl Room {
 
     /// Input features of part `index`, and output features.
     pub(super) fn widths(&self, index: usize) -> [usize; 2] {
-        let width = |parts: &[Part]| {
-            parts.iter().fold(self.data.inputs, |width, part| match part {
-                Part::Dense { outputs } => *outputs,
-                _ => width,
-            })
-        };
-        [width(&self.parts[..index]), width(&self.parts[..=index])]
+        [&self.parts[..index], &self.parts[..=index]].map(|parts| width(self.data.inputs, parts))
     }
 }
 

@@ -136,7 +136,7 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a safetensors file with PyTorch's names and shapes. It gets its name when it is complete."""
-        self._native.save(os.fspath(path), "")
+        self._native.save(os.fspath(path))
 
     @property
     def input_width(self) -> int:
@@ -239,8 +239,8 @@ class Network:
     ) -> float:
         """One step on a batch. Returns the loss before it.
 
-        The optimizer's memory lasts as long as the same optimizer is asked for, and nothing else changes the network. A loss that is not finite changes
-        nothing and is a :class:`DivergedError`.
+        The optimizer's memory lasts as long as the same optimizer is asked for, and nothing else changes the network. A
+        loss that is not finite changes nothing and is a :class:`DivergedError`.
 
         On a GPU the network stays there from one batch to the next, and inputs that lie there as ``float32`` (of CuPy,
         PyTorch, Numba …) are not copied to the host, nor looked at before they are used. What was learned since
@@ -320,8 +320,7 @@ class Network:
             settings["schedule"] = schedule_text(schedule)
 
         inputs = self._inputs(X)
-        is_classifier = settings.get("loss", CrossEntropy.name) == CrossEntropy.name
-        answers = self._answers(y, inputs, CrossEntropy() if is_classifier else loss_of(settings["loss"]))
+        answers = self._answers(y, inputs, loss_of(settings.get("loss", CrossEntropy.name)))
         history = History()
         progress = Progress() if verbose else None
 
