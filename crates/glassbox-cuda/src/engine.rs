@@ -85,6 +85,11 @@ impl Engine {
         Engine::with(modules.clone(), self.pools.clone(), self.is_exact, pool.is_exact)
     }
 
+    /// Gives memory that nobody uses back to the driver, once what is queued is done.
+    pub(crate) fn give_back(&self) -> Result<()> {
+        self.shared.pool.empty()
+    }
+
     fn with(
         modules: Arc<Modules>,
         pools: Arc<Pools>,

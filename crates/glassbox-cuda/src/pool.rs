@@ -82,7 +82,8 @@ impl Pool {
         self.blocks().entry(block.bytes()).or_default().push(block);
     }
 
-    fn empty(&self) -> Result<()> {
+    /// Gives all blocks that no one uses back to the driver.
+    pub(crate) fn empty(&self) -> Result<()> {
         // Blocks that come back from now on may be in use by work that is not waited for.
         let blocks = std::mem::take(&mut *self.blocks());
         self.stream.synchronize()?;

@@ -269,6 +269,36 @@ mod on_a_gpu {
         }
     }
 
+    /// Memory is that of the whole process, so this has one of its own.
+    #[test]
+    fn many_sizes_of_batches_take_no_more_memory_than_a_few() {
+        let (is_good, text) = glassbox_cuda_sim::run_alone("on_a_gpu::every_size", &[]);
+        assert!(is_good, "{text}");
+    }
+
+    #[test]
+    #[ignore = "run in a process of its own by many_sizes_of_batches_take_no_more_memory_than_a_few"]
+    fn every_size() {
+        let (device, loss) = (gpu(), Loss::CrossEntropy(Reduction::Mean));
+        let Device::Cuda(cuda) = &device else { unreachable!() };
+        let network = Network::new("16-700-relu-3", Default::default(), 1).unwrap();
+        let mut optimizer = Optimizer::new(Rule::Sgd, 0.0, &network);
+        let mut batches = Batches::new(&device, &network, &optimizer, loss, 64).unwrap();
+        let mut free_after = |rows: usize| {
+            let x = Given::Host(&[0.5; 64 * 16][..rows * 16]);
+            let moment = Moment { seed: 0, step: 0 };
+            batches.step(&mut optimizer, x, &[1; 64][..rows], 0.1, moment).unwrap();
+            cuda.engine().context().memory().unwrap().0
+        };
+        let free = || cuda.engine().context().memory().unwrap().0;
+        let before = free();
+        // The largest of them, as many as are kept, which take memory.
+        let least = (57..=64).map(&mut free_after).min().unwrap();
+        assert!(least < before);
+        let each: Vec<usize> = (1..=64).chain(1..=64).map(free_after).collect();
+        assert!(each.iter().all(|&free| free >= least), "{least} of {before}, {each:?}");
+    }
+
     #[test]
     fn a_batch_that_does_not_fit_is_refused_and_changes_nothing() {
         let device = gpu();

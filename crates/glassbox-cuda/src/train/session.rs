@@ -185,14 +185,17 @@ impl Session {
 
     /// Takes steps operation by operation from now on, though there may be a faster way.
     pub fn set_layered(&mut self) {
-        self.forget();
+        self.recorded.clear();
+        self.between.clear();
         self.way = Way::Layered;
     }
 
-    /// Gives back the buffers and the recorded steps of all sizes of batches. They are made again where they are needed.
-    pub fn forget(&mut self) {
+    /// Gives the buffers and the recorded steps of all sizes of batches back to the driver. They are made again where
+    /// they are needed.
+    pub fn forget(&mut self) -> Result<()> {
         self.recorded.clear();
         self.between.clear();
+        self.room.engine.give_back()
     }
 
     /// Copies the parameters to the device: for each dense layer the weight (i,o), then the bias (o), each followed

@@ -98,7 +98,7 @@ impl Batches {
             return Err(Error::Label { row, label, classes });
         }
         if self.sizes.insert(b) && self.sizes.len() > SIZES {
-            self.session.forget();
+            self.session.forget()?;
             self.sizes = HashSet::from([b]);
         }
         self.session.set_batch(x, labels)?;
