@@ -33,7 +33,10 @@ pub fn run(arguments: CheckGradients) -> Result<(), Failure> {
         targets,
         arguments.elements,
         arguments.seed,
-        &mut |done| bar.set_position(done as u64),
+        &mut |done| {
+            bar.set_position(done as u64);
+            Ok(())
+        },
     )?;
     bar.finish_and_clear();
     if arguments.json {

@@ -2,9 +2,11 @@
 
 use crate::gpu::DeviceMatrix;
 use glassbox::{Answers, Error, Inputs, Loss, LossName, Pixels, Reduction, Samples};
-use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::ndarray::Dimension;
+use numpy::{Element, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::ops::Deref;
 
 /// Inputs (n,i): pixels, or numbers that are taken as they are.
 #[derive(FromPyObject)]
@@ -22,37 +24,40 @@ pub enum AnswerArray<'py> {
 }
 
 /// Inputs (rows, width) as they can be read without the interpreter.
-pub struct Given<'a> {
+pub struct Given {
     pub rows: usize,
     pub width: usize,
-    pub numbers: Numbers<'a>,
+    pub numbers: Numbers,
 }
 
 /// The numbers of inputs, row by row.
-pub enum Numbers<'a> {
+pub enum Numbers {
     Pixels(Pixels),
-    Host(&'a [f32]),
-    OnDevice(&'a DeviceMatrix),
+    Host(Lent<f32>),
+    OnDevice(Py<DeviceMatrix>),
 }
 
 /// Answers as they can be read without the interpreter; values with how many there are a sample.
-pub enum GivenAnswers<'a> {
-    Classes(&'a [u32]),
-    Values(&'a [f32], usize),
+pub enum GivenAnswers {
+    Classes(Lent<u32>),
+    Values(Lent<f32>, usize),
 }
 
 impl InputArray<'_> {
     /// The inputs, lent by their owner.
-    pub fn give(&self) -> PyResult<Given<'_>> {
+    pub fn give(&self) -> PyResult<Given> {
         let (shape, numbers) = match self {
             InputArray::Pixels(array) => {
                 (array.shape(), Numbers::Pixels(Pixels::new(Lent::new(array)?)))
             }
-            InputArray::Numbers(array) => (array.shape(), Numbers::Host(array.as_slice()?)),
+            InputArray::Numbers(array) => (array.shape(), Numbers::Host(Lent::new(array)?)),
             InputArray::OnDevice(matrix) => {
-                let matrix = matrix.get();
-                let (rows, width) = (matrix.rows, matrix.width);
-                return Ok(Given { rows, width, numbers: Numbers::OnDevice(matrix) });
+                let (rows, width) = (matrix.get().rows, matrix.get().width);
+                return Ok(Given {
+                    rows,
+                    width,
+                    numbers: Numbers::OnDevice(matrix.clone().unbind()),
+                });
             }
         };
         Ok(Given { rows: shape[0], width: shape[1], numbers })
@@ -61,17 +66,17 @@ impl InputArray<'_> {
 
 impl AnswerArray<'_> {
     /// The answers, lent by their owner.
-    pub fn give(&self) -> PyResult<GivenAnswers<'_>> {
+    pub fn give(&self) -> PyResult<GivenAnswers> {
         Ok(match self {
-            AnswerArray::Classes(labels) => GivenAnswers::Classes(labels.as_slice()?),
+            AnswerArray::Classes(labels) => GivenAnswers::Classes(Lent::new(labels)?),
             AnswerArray::Values(values) => {
-                GivenAnswers::Values(values.as_slice()?, values.shape()[1])
+                GivenAnswers::Values(Lent::new(values)?, values.shape()[1])
             }
         })
     }
 }
 
-impl Given<'_> {
+impl Given {
     /// The inputs for the library. Pixels are not copied.
     pub fn inputs(&self) -> glassbox::Result<Inputs> {
         match &self.numbers {
@@ -84,7 +89,7 @@ impl Given<'_> {
     /// The same, where numbers that are quotients of bytes are these bytes again: for many steps, which are faster on
     /// pixels.
     pub fn inputs_of_a_run(&self) -> glassbox::Result<Inputs> {
-        if let Numbers::Host(numbers) = self.numbers
+        if let Numbers::Host(numbers) = &self.numbers
             && let Some(pixels) = as_pixels(numbers)
         {
             return Ok(Inputs::Pixels(Pixels::new(pixels)));
@@ -99,12 +104,12 @@ impl Given<'_> {
         y: &GivenAnswers,
         outputs: usize,
     ) -> glassbox::Result<Samples> {
-        let answers = match *y {
+        let answers = match y {
             GivenAnswers::Classes(labels) => {
                 Answers::Classes { labels: labels.to_vec(), classes: outputs }
             }
             GivenAnswers::Values(values, width) => {
-                Answers::Values { values: values.to_vec(), width }
+                Answers::Values { values: values.to_vec(), width: *width }
             }
         };
         let samples = Samples { inputs, answers, width: self.width };
@@ -123,33 +128,41 @@ pub fn on_device() -> Error {
     Error::Refused { what, hint: "give them as a NumPy array" }
 }
 
-/// The memory of an array of pixels, which is kept.
+/// The memory of an array, which is kept.
 ///
 /// Its owner is asked, in the documentation of whatever takes it, not to write to the array or to resize it meanwhile, as
 /// NumPy asks of whoever hands memory to other threads. Nothing here can make sure of it.
-struct Lent {
-    _array: Py<PyArray2<u8>>,
-    start: *const u8,
+pub struct Lent<T> {
+    _array: Py<PyAny>,
+    start: *const T,
     len: usize,
 }
 
 // SAFETY: the memory is only read, and the array may be let go from any thread.
-unsafe impl Send for Lent {}
+unsafe impl<T: Sync> Send for Lent<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Lent {}
+unsafe impl<T: Sync> Sync for Lent<T> {}
 
-impl Lent {
-    fn new(array: &PyReadonlyArray2<u8>) -> PyResult<Lent> {
+impl<T: Element> Lent<T> {
+    fn new<D: Dimension>(array: &PyReadonlyArray<T, D>) -> PyResult<Lent<T>> {
         let slice = array.as_slice()?;
         let (start, len) = (slice.as_ptr(), slice.len());
-        Ok(Lent { _array: (**array).clone().unbind(), start, len })
+        Ok(Lent { _array: array.as_any().clone().unbind(), start, len })
     }
 }
 
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
+impl<T> Deref for Lent<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
         // SAFETY: the array is contiguous and kept, and its memory stays where it is and as it is, as its owner was asked.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl<T> AsRef<[T]> for Lent<T> {
+    fn as_ref(&self) -> &[T] {
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of the library as the exceptions that a user of Python expects.
 
+use crate::fork::between_forks;
 use glassbox::Error;
 use glassbox::data::DataError;
 use glassbox::file::FileError;
@@ -9,6 +10,7 @@ use pyo3::exceptions::{
 use pyo3::prelude::*;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 pyo3::create_exception!(
     glassbox,
@@ -23,21 +25,23 @@ pyo3::create_exception!(
     "Training ran into infinities or NaN. The network has the parameters of the last epoch that ended."
 );
 
-/// What `body` computes, without the interpreter. A panic is our mistake, and becomes a `RuntimeError` that says so.
+/// What `body` computes, without the interpreter, in so short a time that signals and forks can wait.
 pub fn apart<T: Send>(
     py: Python,
     body: impl FnOnce() -> glassbox::Result<T> + Send,
 ) -> PyResult<T> {
-    let result = py.detach(|| catch_unwind(AssertUnwindSafe(body)));
-    match result {
-        Ok(result) => result.map_err(to_python),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            let text = format!("a mistake of Glassbox, please report it: {text}");
-            Err(PyRuntimeError::new_err(text))
-        }
-    }
+    result_of(py.detach(|| catch_unwind(AssertUnwindSafe(|| between_forks(body)))))
+}
+
+/// What became of work. A panic is our mistake, and becomes a `RuntimeError` that says so.
+pub fn result_of<T>(result: thread::Result<glassbox::Result<T>>) -> PyResult<T> {
+    let panic = match result {
+        Ok(result) => return result.map_err(to_python),
+        Err(panic) => panic,
+    };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    Err(PyRuntimeError::new_err(format!("a mistake of Glassbox, please report it: {text}")))
 }
 
 /// The exception for an error.

@@ -48,7 +48,8 @@ impl DeviceArray {
             return Err(PyValueError::new_err(text));
         }
         let (bytes, ordinal) = apart(py, || {
-            let gpu = gpu(device)?;
+            let device = device.get()?;
+            let gpu = gpu(&device)?;
             let ordinal = gpu.engine().context().ordinal() as i32;
             Ok((Arc::new(gpu.engine().upload(slice)?), ordinal))
         })?;
@@ -218,8 +219,9 @@ pub fn read_device(
 ) -> PyResult<()> {
     let out = out.as_slice_mut()?;
     apart(py, || {
-        let gpu = gpu(device)?;
-        wait(&gpu, stream)?;
+        let device = device.get()?;
+        let gpu = gpu(&device)?;
+        wait(gpu, stream)?;
         Ok(gpu.engine().read_at(out, address)?)
     })
 }
@@ -233,8 +235,8 @@ fn wait(gpu: &Cuda, stream: Option<u64>) -> glassbox::Result<()> {
 }
 
 /// The GPU that a device is.
-pub fn gpu(device: &Device) -> glassbox::Result<Cuda> {
-    match device.get()? {
+pub fn gpu(device: &glassbox::Device) -> glassbox::Result<&Cuda> {
+    match device {
         glassbox::Device::Cuda(gpu) => Ok(gpu),
         _ => {
             let (what, hint) = ("the device is no GPU", "device=\"cuda\"");

@@ -10,11 +10,13 @@ mod datasets;
 mod device;
 mod errors;
 mod fit;
+mod fork;
 mod gpu;
 mod matrix;
 mod network;
 mod parameters;
 mod state;
+mod work;
 
 use glassbox::Settings;
 use glassbox::cpu::reference::philox::{Philox, Purpose};
@@ -41,7 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recipe, module)?)?;
     module.add_function(wrap_pyfunction!(shuffled, module)?)?;
     module.add_function(wrap_pyfunction!(rates, module)?)?;
-    Ok(())
+    fork::register(module)
 }
 
 /// Rows of a name and what there is to say of it.

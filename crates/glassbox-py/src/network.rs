@@ -1,14 +1,16 @@
 //! A network, and what can be asked of it.
 
-use crate::arrays::{AnswerArray, GivenAnswers, InputArray, Numbers, loss, on_device};
+use crate::arrays::{AnswerArray, GivenAnswers, InputArray, Numbers, loss};
 use crate::device::Device;
 use crate::errors::apart;
+use crate::fork::between_forks;
 use crate::gpu::gpu;
 use crate::parameters;
 use crate::state::{Batch, State};
+use crate::work::{Work, long};
 use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
 use glassbox::file::safetensors;
-use glassbox::{Error, Init, Moment, Rule, Tensor, cuda};
+use glassbox::{Error, Init, Rule, Tensor, check_gradients_watched, cuda};
 use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -27,6 +29,8 @@ pub struct Network {
     input_width: usize,
     #[pyo3(get)]
     output_width: usize,
+    /// How many numbers it learns.
+    parameters: usize,
 }
 
 type Named<T> = Vec<(String, T)>;
@@ -38,7 +42,9 @@ impl Network {
     fn of(network: glassbox::Network) -> Network {
         let (text, input_width) = (network.to_string(), network.input_width());
         let output_width = network.output_width();
-        Network { state: Mutex::new(State::new(network)), text, input_width, output_width }
+        let parameters = network.parameters().map(|(_, p)| p.value.len()).sum();
+        let state = Mutex::new(State::new(network));
+        Network { state, text, input_width, output_width, parameters }
     }
 
     /// The number of outputs.
@@ -49,6 +55,28 @@ impl Network {
     /// What changes. Not to be waited for with the interpreter in hand.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It becomes another.
+    pub fn take(&self, py: Python, network: glassbox::Network) -> PyResult<()> {
+        apart(py, || {
+            self.lock().set(network);
+            Ok(())
+        })
+    }
+
+    /// The network as it is now, and where it is to be computed.
+    fn opened(
+        &self,
+        py: Python,
+        device: &Device,
+    ) -> PyResult<(glassbox::Network, glassbox::Device)> {
+        apart(py, || Ok((self.snapshot()?, device.get()?)))
+    }
+
+    /// How many multiply-adds a forward pass of so many rows takes.
+    fn multiply_adds(&self, rows: usize) -> usize {
+        rows.saturating_mul(self.parameters)
     }
 
     /// The network as it is now. Its numbers are shared until one of the two changes.
@@ -157,17 +185,17 @@ impl Network {
         softmax: bool,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let x = x.give()?;
-        let rows = x.rows;
-        let out = apart(py, || {
-            let (mut network, opened) = (self.snapshot()?, device.get()?);
-            let mut out = Tensor::zeros(&[0, network.output_width()]);
+        let (rows, width) = (x.rows, self.output_width);
+        let (mut network, opened) = self.opened(py, device)?;
+        let out = long(py, self.multiply_adds(rows), move || {
+            let mut out = Tensor::zeros(&[0, width]);
             match &x.numbers {
                 Numbers::Pixels(x) => infer(&mut network, &opened, x, &mut out)?,
                 Numbers::Host(x) => {
                     infer_numbers(&mut network, &opened, cuda::Inputs::Host(x), &mut out)?;
                 }
                 Numbers::OnDevice(x) => {
-                    let x = cuda::Inputs::Device(x.ready(&gpu(device)?)?);
+                    let x = cuda::Inputs::Device(x.get().ready(gpu(&opened)?)?);
                     infer_numbers(&mut network, &opened, x, &mut out)?;
                 }
             }
@@ -177,7 +205,7 @@ impl Network {
             }
             Ok(out.into_data())
         })?;
-        out.into_pyarray(py).reshape([rows, self.output_width])
+        out.into_pyarray(py).reshape([rows, width])
     }
 
     /// The output (n, features) of each layer for inputs x (n,i), as at inference.
@@ -188,8 +216,8 @@ impl Network {
         x: InputArray,
     ) -> PyResult<Arrays<'py>> {
         let x = x.give()?;
-        let network = apart(py, || {
-            let (mut network, device) = (self.snapshot()?, device.get()?);
+        let (mut network, device) = self.opened(py, device)?;
+        let network = long(py, self.multiply_adds(x.rows), move || {
             network.forward(&device, &x.inputs()?.whole(&device, x.width)?)?;
             Ok(network)
         })?;
@@ -212,9 +240,10 @@ impl Network {
         reduction: &str,
     ) -> PyResult<(f64, Arrays<'py>)> {
         let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
-        let (value, network) = apart(py, || {
-            let (mut network, device) = (self.snapshot()?, device.get()?);
-            let (x, y) = x.samples(x.inputs()?, &y, self.output_width)?.whole(&device)?;
+        let (mut network, device) = self.opened(py, device)?;
+        let outputs = self.output_width;
+        let (value, network) = long(py, self.multiply_adds(x.rows), move || {
+            let (x, y) = x.samples(x.inputs()?, &y, outputs)?.whole(&device)?;
             network.forward(&device, &x)?;
             let value = network.backward(&device, loss, &x, y.targets(), None)?;
             Ok((value, network))
@@ -236,19 +265,28 @@ impl Network {
         seed: u64,
     ) -> PyResult<(String, bool)> {
         let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
-        apart(py, || {
-            let network = self.snapshot()?;
-            let samples = x.samples(x.inputs()?, &y, self.output_width)?;
+        let (network, outputs) = (apart(py, || self.snapshot())?, self.output_width);
+        let work = Work::begin(move |words| {
+            let samples = x.samples(x.inputs()?, &y, outputs)?;
             let (x, y) = samples.whole(&glassbox::Device::Reference)?;
-            let found = glassbox::check_gradients(&network, loss, &x, y.targets(), elements, seed)?;
+            let found = check_gradients_watched(
+                &network,
+                loss,
+                &x,
+                y.targets(),
+                elements,
+                seed,
+                &mut |_| words.check(),
+            )?;
             let json = serde_json::to_string(&found).expect("a gradient check is plain values");
             Ok((json, found.passed()))
-        })
+        })?;
+        work.result(py)
     }
 
     /// One step. Returns the loss before it. `room` is how many rows a batch may have that is still to come.
     fn train_batch(
-        &self,
+        slf: Py<Network>,
         py: Python,
         device: &Device,
         x: InputArray,
@@ -263,33 +301,22 @@ impl Network {
     ) -> PyResult<f64> {
         let (loss, rule) = (loss(loss_name, reduction)?, rule(optimizer)?);
         let (x, y) = (x.give()?, y.give()?);
-        apart(py, || {
-            let mut state = self.to_change()?;
-            let moment = Moment { seed, step: state.step };
-            state.take_rule(rule, weight_decay)?;
-            let opened = device.get()?;
-            let batch = match (&x.numbers, &y) {
-                (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => Batch::OnDevice(x, labels),
-                _ => Batch::Here(x.samples(x.inputs()?, &y, self.output_width)?.into()),
-            };
-            let found = match (&opened, &batch) {
-                (glassbox::Device::Cuda(gpu), batch) if state.fits_gpu(loss) => {
-                    state.step_on_gpu(gpu, batch, loss, lr, moment, room)?
-                }
-                (device, Batch::Here(samples)) => {
-                    state.step_here(device, samples, loss, lr, moment)?
-                }
-                (_, Batch::OnDevice(..)) => return Err(on_device()),
-            };
-            if !found.is_finite() {
-                let what = format!("the loss became {found}");
-                let hint =
-                    "nothing was changed; try a smaller learning rate, and look at the inputs";
-                let (step, hint) = (u64::from(moment.step) + 1, hint.to_string());
-                return Err(Error::Diverged { what, step, hint });
-            }
-            state.step = state.step.wrapping_add(1);
-            Ok(found)
+        let (opened, multiply_adds) =
+            (apart(py, || device.get())?, slf.get().multiply_adds(x.rows));
+        long(py, multiply_adds, move || {
+            // It has the network's lock, so that a step that a signal left to itself is made whole all the same.
+            between_forks(|| {
+                let network = slf.get();
+                let batch = match (&x.numbers, &y) {
+                    (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => {
+                        Batch::OnDevice(x.get(), labels)
+                    }
+                    _ => Batch::Here(x.samples(x.inputs()?, &y, network.output_width)?.into()),
+                };
+                let mut state = network.to_change()?;
+                state.take_rule(rule, weight_decay)?;
+                state.step(&opened, &batch, loss, lr, seed, room)
+            })
         })
     }
 
@@ -302,9 +329,9 @@ impl Network {
         y: AnswerArray,
     ) -> PyResult<Judged> {
         let (x, y) = (x.give()?, y.give()?);
-        apart(py, || {
-            let (mut network, device) = (self.snapshot()?, device.get()?);
-            let samples = x.samples(x.inputs()?, &y, self.output_width)?;
+        let ((mut network, device), outputs) = (self.opened(py, device)?, self.output_width);
+        long(py, self.multiply_adds(x.rows), move || {
+            let samples = x.samples(x.inputs()?, &y, outputs)?;
             if samples.labels().is_none() {
                 return Ok((mean_squared_error(&mut network, &device, &samples)?, None, None));
             }

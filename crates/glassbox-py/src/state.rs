@@ -1,5 +1,6 @@
 //! What changes about a network: its numbers, and where and how they learn.
 
+use crate::arrays::on_device;
 use crate::gpu::DeviceMatrix;
 use glassbox::cuda::Inputs;
 use glassbox::device::Cuda;
@@ -15,7 +16,7 @@ pub struct State {
     /// Where `train_batch` trains on a GPU.
     on_gpu: Option<OnGpu>,
     /// Steps of `train_batch`, which dropout depends on.
-    pub step: u32,
+    step: u32,
     /// The process in which a training has it, if one does: a child that was forked meanwhile has a copy of its own.
     pub trained_by: Option<u32>,
 }
@@ -78,13 +79,36 @@ impl State {
         Ok(())
     }
 
-    /// Whether a GPU takes whole steps of the network.
-    pub fn fits_gpu(&self, loss: Loss) -> bool {
-        Batches::takes(&self.network, loss)
+    /// A step. Returns the loss before it; one that is not finite changes nothing, and is an error.
+    pub fn step(
+        &mut self,
+        device: &glassbox::Device,
+        batch: &Batch,
+        loss: Loss,
+        lr: f32,
+        seed: u64,
+        room: usize,
+    ) -> glassbox::Result<f64> {
+        let moment = Moment { seed, step: self.step };
+        let found = match (device, batch) {
+            (glassbox::Device::Cuda(gpu), batch) if Batches::takes(&self.network, loss) => {
+                self.step_on_gpu(gpu, batch, loss, lr, moment, room)?
+            }
+            (device, Batch::Here(samples)) => self.step_here(device, samples, loss, lr, moment)?,
+            (_, Batch::OnDevice(..)) => return Err(on_device()),
+        };
+        if !found.is_finite() {
+            let what = format!("the loss became {found}");
+            let hint = "nothing was changed; try a smaller learning rate, and look at the inputs";
+            let (step, hint) = (u64::from(moment.step) + 1, hint.to_string());
+            return Err(Error::Diverged { what, step, hint });
+        }
+        self.step = self.step.wrapping_add(1);
+        Ok(found)
     }
 
     /// A step on the host, or operation by operation. Returns the loss.
-    pub fn step_here(
+    fn step_here(
         &mut self,
         device: &glassbox::Device,
         samples: &Arc<Samples>,
@@ -112,7 +136,7 @@ impl State {
     }
 
     /// A step on a GPU, where the network stays. Returns the loss.
-    pub fn step_on_gpu(
+    fn step_on_gpu(
         &mut self,
         gpu: &Cuda,
         batch: &Batch,

@@ -43,7 +43,7 @@ def test_bytes_are_pixels_and_other_integers_are_numbers(network):
     (np.zeros((1, 4), complex), TypeError, "complex128"),
     (np.array([["a", "b", "c", "d"]]), TypeError, "text"),
     ([[1, 2, 3, 4], [5]], ValueError, "equally long"),
-    (None, TypeError, "object"),
+    (None, TypeError, "X is None"),
     ({"a": 1}, TypeError, "object"),
     (np.ma.array(np.zeros((1, 4)), mask=True), TypeError, "mask"),
 ])  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import pickletools
 
@@ -112,6 +113,80 @@ def test_files_and_pickles_bring_the_network_back(network, batch, tmp_path):
         assert str(other) == str(network) and other.sha256 == network.sha256
         other.train_batch(*batch)
         assert other.sha256 != network.sha256
+
+
+class Tagged(Network):
+    """A network with something of its own."""
+
+    def __init__(self, model, tags):
+        super().__init__(model, seed=3)
+        self.tags = tags
+
+
+def test_copies_and_pickles_of_a_subclass_are_whole():
+    network = Tagged("4-8-relu-3", ["first"])
+    for other in (copy.copy(network), copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert type(other) is Tagged and (other.tags, other.seed, other.sha256) == (["first"], 3, network.sha256)
+        other.train_batch(np.ones((2, 4)), [0, 1])
+        assert other.sha256 != network.sha256
+    assert copy.copy(network).tags is network.tags and copy.deepcopy(network).tags is not network.tags
+
+
+WRONG_WORDS = {
+    "init": lambda value: Network("4-3", init=value),
+    "device": lambda value: Network("4-3", device=value),
+    "model": lambda value: Network.load("x.safetensors", model=value),
+    "recipe": lambda value: Network("4-3").fit([[1, 2, 3, 4]], [0], recipe=value),
+    "schedule": lambda value: Network("4-3").fit([[1, 2, 3, 4]], [0], schedule=value),
+    "parameter": lambda value: Network("4-3").load_parameters({value: [0.0]}),
+    "path": lambda value: Network("4-3").save(value),
+    "folder": lambda value: glassbox.datasets.idx(value),
+    "callbacks": lambda value: Network("4-3").fit([[1, 2, 3, 4]], [0], callbacks=value),
+    "parameters": lambda value: Network("4-3").load_parameters(value),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WORDS)
+@pytest.mark.parametrize("value", [5, ["he"]])
+def test_what_is_no_text_is_named(name, value):
+    if name == "parameter" and value == ["he"]:
+        value = ("he",)
+    with pytest.raises(TypeError, match=f"{name}.*hint" if name != "callbacks" else "callback.*hint"):
+        WRONG_WORDS[name](value)
+
+
+def test_none_is_named_where_it_stands_for_nothing():
+    for name in ("init", "device"):
+        with pytest.raises(TypeError, match=f"{name} is None, and a text is needed"):
+            Network("4-3", **{name: None})
+    for X, y, name in [(None, [0], "X"), ([[1, 2, 3, 4]], None, "y")]:
+        with pytest.raises(TypeError, match=f"{name} is None, and an array is needed"):
+            Network("4-3").train_batch(X, y)
+
+
+def test_a_plan_is_checked_when_it_is_given():
+    with pytest.raises(ValueError, match="no plan 'fast'.*auto, layered, fused"):
+        Network("4-3", plan="fast")
+
+
+def test_paths_may_be_bytes(network, tmp_path):
+    path = os.fsencode(tmp_path / "model.safetensors")
+    network.save(path)
+    assert Network.load(path).sha256 == network.sha256
+
+
+def test_outputs_that_overflowed_are_no_answer(network, batch):
+    X, y = np.full((2, 4), 3e38, np.float32), [0, 1]
+    assert not np.isfinite(network.forward(X)).all()
+    for ask in (network.predict, network.predict_proba, lambda X: network.evaluate(X, y)):
+        with pytest.raises(ValueError, match="beyond float32.*hint"):
+            ask(X)
+
+
+def test_a_table_can_be_printed_wherever_text_can(network):
+    repr(network.summary()).encode("ascii")
+    repr(glassbox.doctor()).encode("ascii")
+    repr(glassbox.datasets.digits()).encode("ascii")
 
 
 def test_a_pickle_carries_bytes_and_calls_nothing_but_the_class(network):

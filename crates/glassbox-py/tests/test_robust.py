@@ -114,6 +114,60 @@ def test_a_forked_process_computes_on_threads_of_its_own(tmp_path):
     assert (process.stdout, process.returncode) == ("same\n", 0), process.stderr
 
 
+FORK_BESIDE_STEPS = """
+    import os, threading, numpy, glassbox
+    X = numpy.random.default_rng(0).integers(0, 256, (500, 784), dtype=numpy.uint8)
+    y = numpy.arange(500) % 10
+    network = glassbox.Network("784-64-relu-10", device="cpu", threads=2)
+    stop = threading.Event()
+    def learn():
+        while not stop.is_set():
+            network.train_batch(X, y)
+            network.predict(X)
+    threads = [threading.Thread(target=learn) for _ in range(2)]
+    [thread.start() for thread in threads]
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            # Whatever the other threads were at, they are not here, and hold nothing.
+            network.train_batch(X, y)
+            os._exit(0 if numpy.isfinite(network.forward(X)).all() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    [thread.join() for thread in threads]
+    print("free")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_beside_steps_of_other_threads_leaves_nothing_locked():
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORK_BESIDE_STEPS)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (process.stdout, process.returncode) == ("free\n", 0), process.stderr
+
+
+GOES_ON_IN_A_CHILD = """
+    import os, glassbox
+    def fork(event):
+        if event["event"] == "epoch" and event["epoch"] == 1 and os.fork():
+            print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+    try:
+        glassbox.Network("4-3").fit([[1, 2, 3, 4]], [1], epochs=2, callbacks=[fork], verbose=False)
+    except RuntimeError as error:
+        print(error, flush=True)
+        os._exit(3)
+    print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_training_goes_on_in_the_process_that_began_it():
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(GOES_ON_IN_A_CHILD)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    text, code, last = process.stdout.splitlines()
+    assert "in the process that began it" in text and (code, last) == ("3", "done"), process.stderr
+
+
 def test_without_a_gpu_it_says_why_and_what_to_do():
     try:
         Network("1-1", device="cuda")

@@ -108,3 +108,10 @@ def test_a_file_of_pytorchs_weights_is_a_network(module, batch, tmp_path):
     network.save(tmp_path / "ours.safetensors")
     for name, tensor in safetensors.load_file(tmp_path / "ours.safetensors").items():
         assert torch.equal(tensor, module.state_dict()[name])
+
+
+def test_a_sign_that_is_kept_apart_is_not_lost(network):
+    """PyTorch negates the imaginary part of a conjugate by a bit beside the numbers."""
+    X = torch.complex(torch.ones(3, 4), torch.rand(3, 4)).conj().imag
+    assert X.is_neg()
+    np.testing.assert_array_equal(network.forward(X), network.forward(X.resolve_neg().numpy()))

@@ -277,6 +277,49 @@ def test_an_interrupt_is_heeded_at_once_and_nothing_is_lost():
     assert sorted(waits)[2] < 0.1, waits
 
 
+# What a signal may interrupt, each for long where nobody looks: products of large matrices, on one thread.
+SLOW = {
+    "one step": ("784-4000-relu-10", "network.fit(X, y, batch_size=len(X), epochs=2, verbose=False)"),
+    "validation": ("784-4000-relu-10", "network.fit(X, y, batch_size=64, epochs=1, validation=0.999, verbose=False)"),
+    "train_batch": ("784-4000-relu-10", "network.train_batch(X, y)"),
+    "predict": ("784-4000-relu-10", "network.predict(X)"),
+    "evaluate": ("784-4000-relu-10", "network.evaluate(X, y)"),
+    "gradients": ("784-4000-relu-10", "network.gradients(X, y)"),
+    "capture": ("784-4000-relu-10", "network.forward(X, capture=True)"),
+    "check_gradients": ("784-256-relu-10", "network.check_gradients(X[:64], y[:64], elements=10**6)"),
+}
+
+SLOWLY = """
+    import time, numpy, glassbox
+    X = numpy.random.default_rng(0).integers(0, 256, (20000, 784), dtype=numpy.uint8)
+    y = numpy.arange(20000) % 10
+    network = glassbox.Network("{}", device="cpu", threads=1)
+    print("started", flush=True)
+    try:
+        while True:
+            {}
+    except KeyboardInterrupt:
+        print(time.monotonic(), flush=True)
+        # It can be used, whatever became of the work.
+        print(network.evaluate(X[:10], y[:10]).loss > 0)
+"""
+
+
+@pytest.mark.parametrize("work", SLOW)
+def test_an_interrupt_waits_for_no_product_of_matrices(work):
+    program = textwrap.dedent(SLOWLY).format(*SLOW[work])
+    waits = []
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.3)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        waits.append(float(process.stdout.readline()) - sent)
+        assert process.stdout.read() == "True\n" and process.wait() == 0
+    assert sorted(waits)[1] < 0.1, waits
+
+
 def test_other_threads_run_while_a_network_learns(digits):
     counted, stop = [0], threading.Event()
 

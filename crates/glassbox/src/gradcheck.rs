@@ -77,11 +77,11 @@ pub fn check_gradients(
     most: usize,
     seed: u64,
 ) -> Result<GradientCheck> {
-    check_gradients_watched(network, loss, x, targets, most, seed, &mut |_| {})
+    check_gradients_watched(network, loss, x, targets, most, seed, &mut |_| Ok(()))
 }
 
 /// [`check_gradients`], for networks so large that someone wants to know how far it is: `watch` hears
-/// how many elements are done, after each.
+/// how many elements are done, after each. An error of its ends the check.
 pub fn check_gradients_watched(
     network: &Network,
     loss: Loss,
@@ -89,7 +89,7 @@ pub fn check_gradients_watched(
     targets: Targets,
     most: usize,
     seed: u64,
-    watch: &mut dyn FnMut(usize),
+    watch: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<GradientCheck> {
     let values;
     let targets = match targets {
@@ -110,7 +110,7 @@ pub fn check_gradients_watched(
             let backward = gradient.get(index);
             let expected = Expected { gradient: backward, scale };
             let measured = check.difference(position, index, &expected)?;
-            watch(found.checked + found.kinks + 1);
+            watch(found.checked + found.kinks + 1)?;
             let Some(Difference { slope: difference, noise }) = measured else {
                 found.kinks += 1;
                 continue;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ _HOST = (1, 3)
 
 def on_host(value: Any, name: str) -> NDArray[Any]:
     """The numbers as a NumPy array. Tensors of other libraries on the CPU come through DLPack, without a copy."""
-    if isinstance(value, np.ma.MaskedArray):
+    # NumPy imports it when somebody asks for it, and nobody has one before.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray):
         raise TypeError(f"{name} has a mask (hint: {name}.filled(0), or without the rows that it hides)")
     if not isinstance(value, np.ndarray):
         if is_on_device(value):
             from . import gpuarray
 
             return gpuarray.to_host(value)
+        if hasattr(value, "resolve_neg"):
+            # PyTorch may have the sign apart from the numbers, where DLPack does not look.
+            value = value.resolve_neg()
         if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
             try:
                 value = np.from_dlpack(value)
@@ -30,13 +36,15 @@ def on_host(value: Any, name: str) -> NDArray[Any]:
                 raise ValueError(f"{name} cannot be read through DLPack: {error} (hint: {hint})") from error
         elif hasattr(value, "toarray"):
             raise TypeError(f"{name} is a sparse matrix (hint: {name}.toarray())")
+    if value is None:
+        raise TypeError(f"{name} is None, and an array is needed (hint: a NumPy array, or lists of numbers)")
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is no array: {error} (hint: make all rows equally long)") from error
     if array.dtype.kind not in "biuf":
         kind = "text" if array.dtype.kind in "SU" else str(array.dtype)
-        raise TypeError(f"{name} holds {kind}, not real numbers (hint: {name}.astype('float32'))")
+        raise TypeError(f"{name} holds {kind}, not real numbers (hint: if they are numbers, an array .astype('float32') of them)")
     return array
 
 
@@ -95,6 +103,13 @@ def as_float32(array: NDArray[Any], name: str, finite: bool = True) -> NDArray[n
         f"{name}[{', '.join(map(str, place))}] is {value}; {len(places)} of {numbers.size} numbers are NaN, infinite, or "
         f"beyond float32 (hint: clean them first)"
     )
+
+
+def check_outputs(outputs: NDArray[np.float32] | float) -> None:
+    """An error if something that a network came to is no number."""
+    if not np.isfinite(outputs).all():
+        hint = "smaller inputs, as X / 255, or a network that learned with a smaller learning rate"
+        raise ValueError(f"on the way to the outputs numbers grew beyond float32, so they say nothing (hint: {hint})")
 
 
 def classes(y: Any, rows: int, count: int) -> NDArray[np.uint32]:

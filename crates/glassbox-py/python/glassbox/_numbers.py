@@ -1,9 +1,10 @@
-"""Single numbers that users give: of the type that is needed, or an error that names the argument."""
+"""Single numbers and words that users give: of the type that is needed, or an error that names the argument."""
 
 from __future__ import annotations
 
 import math
 import operator
+import os
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +51,21 @@ def share(name: str, value: Any) -> float:
     if not 0 <= number < 1:
         raise ValueError(f"{name} cannot be {number}: it is from 0 on and below 1")
     return number
+
+
+def word(name: str, value: Any, hint: str) -> str:
+    """A text."""
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{name} is {value!r}, and a text is needed (hint: {hint})")
+
+
+def path(name: str, value: Any) -> str:
+    """The path of a file or a folder, as a text."""
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, and the path of a file is needed (hint: a text or a pathlib.Path)") from None
 
 
 def plain(number: float) -> str:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Any, Protocol, runtime_checkable
 
 Event = dict[str, Any]
@@ -31,6 +31,18 @@ class Sink(Protocol):
 
 
 Callback = Sink | Callable[[Event], object]
+
+
+def listeners_of(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks, of which each can be called."""
+    hint = "callbacks=[print]"
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is {callbacks!r}, and a list of them is needed (hint: {hint})")
+    listeners = list(callbacks)
+    for listener in listeners:
+        if not callable(listener) and not isinstance(listener, Sink):
+            raise TypeError(f"{listener!r} is no callback, which is a function of an event or has such a method `event` (hint: {hint})")
+    return listeners
 
 
 def hear(callback: Callback, event: Event) -> None:

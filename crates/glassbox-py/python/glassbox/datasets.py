@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
+from ._numbers import path
 
 
 class Data(NamedTuple):
@@ -24,12 +25,12 @@ class Data(NamedTuple):
     y_test: NDArray[np.int64]
 
     def __repr__(self) -> str:
-        sides = "×".join(map(str, self.X_train.shape))
+        sides = "x".join(map(str, self.X_train.shape))
         return f"Data({sides} training and {len(self.X_test)} test images)"
 
 
 def _load(name: str, folder: str | os.PathLike[str] | None, download: bool) -> Data:
-    pair: dict[str, Any] = _native.load(name, None if folder is None else os.fspath(folder), download)
+    pair: dict[str, Any] = _native.load(name, None if folder is None else path("folder", folder), download)
     (X_train, y_train), (X_test, y_test) = pair["train"], pair["test"]
     # Labels of one byte would wrap around in the first subtraction.
     return Data(X_train, y_train.astype(np.int64), X_test, y_test.astype(np.int64))
@@ -58,4 +59,4 @@ def digits() -> Data:
 def idx(folder: str | os.PathLike[str]) -> Data:
     """The set of four IDX files in a folder, plain or gzip."""
     # As a whole path, so that a folder called mnist is not taken for the set of that name.
-    return _load(os.path.abspath(folder), None, False)
+    return _load(os.path.abspath(path("folder", folder)), None, False)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from . import _arrays, _native
 from ._devices import open_device
-from ._numbers import real, whole
-from .callbacks import Callback, Event, Progress, StopTraining, hear
+from ._numbers import path as file_path
+from ._numbers import real, whole, word
+from .callbacks import Callback, Event, Progress, StopTraining, hear, listeners_of
 from .history import History, epoch_of, html_table
 from .layers import Layer, text_of
 from .losses import CrossEntropy, Loss, loss_of
@@ -22,6 +23,8 @@ from .optimizers import Optimizer, optimizer_of, rule_json
 from .schedules import Schedule, schedule_text
 
 Array = NDArray[np.float32]
+
+_PLANS = ("auto", "layered", "fused")
 
 # The library counts epochs in 32 bits.
 _MOST = 2**32 - 1
@@ -102,12 +105,14 @@ class Network:
         plan: str = "auto",
     ) -> None:
         text = model if isinstance(model, str) else text_of(model)
-        self._native = _native.Network(text, init, whole("seed", seed))
+        self._native = _native.Network(text, word("init", init, "'he'"), whole("seed", seed))
         self._where(seed, device, threads, plan)
 
     def _where(self, seed: int, device: str, threads: int | None, plan: str) -> None:
+        if plan not in _PLANS:
+            raise ValueError(f"there is no plan {plan!r} (hint: {', '.join(_PLANS)})")
         self.seed, self.plan = whole("seed", seed), plan
-        self._device_name = device
+        self._device_name = word("device", device, "'auto' or 'cpu'")
         self._threads = None if threads is None else whole("threads", threads, 1)
         self._device = open_device(device, self._threads)
         self.history: History | None = None
@@ -130,13 +135,14 @@ class Network:
         ``model`` names the network where the file does not, as one from PyTorch.
         """
         network = cls.__new__(cls)
-        network._native = _native.Network.load(os.fspath(path), model)
+        text = None if model is None else word("model", model, "'784-128-relu-10'")
+        network._native = _native.Network.load(file_path("path", path), text)
         network._where(seed, device, threads, plan)
         return network
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a safetensors file with PyTorch's names and shapes. It gets its name when it is complete."""
-        self._native.save(os.fspath(path))
+        self._native.save(file_path("path", path))
 
     @property
     def input_width(self) -> int:
@@ -171,7 +177,9 @@ class Network:
 
     def load_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Takes all parameters, by name and in PyTorch's shapes. Nothing changes on an error."""
-        arrays = [(name, _arrays.as_float32(_arrays.on_host(value, name), name)) for name, value in parameters.items()]
+        if not isinstance(parameters, Mapping):
+            raise TypeError(f"parameters are a mapping from names to arrays, not a {type(parameters).__name__} (hint: another network's .parameters)")
+        arrays = [(word("the name of a parameter", name, "'0.weight'"), _arrays.as_float32(_arrays.on_host(value, name), name)) for name, value in parameters.items()]
         self._native.load_parameters(arrays)
 
     def summary(self) -> Summary:
@@ -196,19 +204,24 @@ class Network:
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class (n, classes): the softmax of the outputs."""
-        return self._native.forward(self._device, self._anywhere(X), True)
+        probabilities = self._native.forward(self._device, self._anywhere(X), True)
+        _arrays.check_outputs(probabilities)
+        return probabilities
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The class of each sample (n,): the first of the largest outputs. For values, see :meth:`forward`."""
         if self.output_width == 1:
             raise ValueError(f"{self} has one output, which is no class (hint: forward gives values)")
-        classes: NDArray[np.int64] = self.forward(X).argmax(axis=1)
+        outputs = self.forward(X)
+        _arrays.check_outputs(outputs)
+        classes: NDArray[np.int64] = outputs.argmax(axis=1)
         return classes
 
     def evaluate(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> Evaluation:
         """How well it does on samples, of which there is at least one. The loss is the mean, whatever the reduction."""
         inputs = self._some(X)
         mean, accuracy, confusion = self._native.evaluate(self._device, inputs, self._answers(y, inputs, loss_of(loss)))
+        _arrays.check_outputs(mean)
         return Evaluation(mean, accuracy, None if confusion is None else np.array(confusion, dtype=np.int64))
 
     def gradients(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> tuple[float, dict[str, Array]]:
@@ -240,7 +253,8 @@ class Network:
         """One step on a batch. Returns the loss before it.
 
         The optimizer's memory lasts as long as the same optimizer is asked for, and nothing else changes the network. A
-        loss that is not finite changes nothing and is a :class:`DivergedError`.
+        loss that is not finite changes nothing and is a :class:`DivergedError`. Ctrl-C during a large step leaves it to
+        itself: it is made whole, and whoever asks for the network next waits for it.
 
         On a GPU the network stays there from one batch to the next, and inputs that lie there as ``float32`` (of CuPy,
         PyTorch, Numba …) are not copied to the host, nor looked at before they are used. What was learned since
@@ -297,12 +311,13 @@ class Network:
         ``X`` of ``uint8`` is read where it lies until this returns: nobody is to write to it or resize it meanwhile.
 
         Returns the history, which is also ``network.history``: after Ctrl-C, the epochs until then are there, and the
-        network is that of the last step. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
+        network is that of the last step, or of the last epoch if the step at hand is so large that it goes on without
+        anybody waiting for it. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
         m --seed s``, to the bit.
         """
-        listeners: list[Callback] = list(callbacks)
+        listeners = listeners_of(callbacks)
         chosen = None if optimizer is None else optimizer_of(optimizer)
-        settings: dict[str, Any] = json.loads(_native.recipe(recipe, None if chosen is None else rule_json(chosen)))
+        settings: dict[str, Any] = json.loads(_native.recipe(word("recipe", recipe, "'best' or 'brief'"), None if chosen is None else rule_json(chosen)))
         settings.update(model=self._native.text, seed=self.seed if seed is None else whole("seed", seed))
         if loss is not None:
             settings["loss"] = loss_of(loss).name
@@ -384,16 +399,16 @@ class Network:
         return self.summary()._repr_html_()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle and deepcopy carry: the bytes of a safetensors file, and how to compute.
+        """What pickle and deepcopy carry: the bytes of a safetensors file, and every attribute.
 
-        A network of ``device="cuda"`` comes back where there is a GPU; :meth:`save` and :meth:`load` go anywhere.
+        The memory of an optimizer is not among them, so :meth:`train_batch` begins with a new one. A network of
+        ``device="cuda"`` comes back where there is a GPU; :meth:`save` and :meth:`load` go anywhere.
         """
-        return {
-            "safetensors": self._native.to_bytes(), "seed": self.seed, "device": self._device_name,
-            "threads": self._threads, "plan": self.plan, "history": self.history, "room": self._room,
-        }  # fmt: skip
+        here = ("_native", "_device")
+        attributes = {name: value for name, value in self.__dict__.items() if name not in here}
+        return {"safetensors": self._native.to_bytes(), "attributes": attributes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._native = _native.Network.from_bytes(state["safetensors"])
-        self._where(state["seed"], state["device"], state["threads"], state["plan"])
-        self.history, self._room = state["history"], state["room"]
+        self.__dict__.update(state["attributes"])
+        self._device = open_device(self._device_name, self._threads)

@@ -73,7 +73,7 @@ def optimizer_of(optimizer: str | Optimizer) -> Optimizer:
     """The optimizer, its numbers checked, or the one of that name, with the numbers of its class and μ = 0.9."""
     if isinstance(optimizer, (SGD, Adam, AdamW)):
         return optimizer._checked()
-    if optimizer in _NAMED:
+    if isinstance(optimizer, str) and optimizer in _NAMED:
         return _NAMED[optimizer]
     raise ValueError(f"there is no optimizer {optimizer!r} (hint: one of {', '.join(_NAMED)}, or an object of glassbox.optimizers)")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._numbers import real, whole
+from ._numbers import real, whole, word
 
 
 class Schedule:
@@ -59,7 +59,7 @@ class WarmUp(Schedule):
     then: Schedule
 
     def _text(self) -> str:
-        return f"warmup:{self.steps}:{self.then._text()}"
+        return f"warmup:{self.steps}:{schedule_text(self.then)}"
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,6 @@ class OneCycle(Schedule):
 
 def schedule_text(schedule: str | Schedule) -> str:
     """The schedule as the native half reads it."""
-    return schedule._text() if isinstance(schedule, Schedule) else schedule
+    if isinstance(schedule, Schedule):
+        return schedule._text()
+    return word("schedule", schedule, "'cosine', or an object of glassbox.schedules")

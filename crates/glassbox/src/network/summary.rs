@@ -56,15 +56,15 @@ impl Network {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let line = "─".repeat(62);
+        let line = "-".repeat(62);
         writeln!(
             f,
             "{:<6}{:<14}{:>16}{:>12}{:>14}",
-            "layer", "", "in → out", "parameters", "FLOPs"
+            "layer", "", "in -> out", "parameters", "FLOPs"
         )?;
         writeln!(f, "{line}")?;
         for row in &self.layers {
-            let shape = format!("{} → {}", row.shape[0], row.shape[1]);
+            let shape = format!("{} -> {}", row.shape[0], row.shape[1]);
             let (index, layer) = (row.index, &row.layer);
             writeln!(f, "{index:<6}{layer:<14}{shape:>16}{:>12}{:>14}", row.parameters, row.flops)?;
         }
