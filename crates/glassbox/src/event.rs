@@ -4,6 +4,7 @@
 //! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
 
 use crate::error::Result;
+use crate::inside::LayerInside;
 use crate::network::Network;
 use crate::telemetry::GpuReading;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,13 @@ pub enum Event {
         rate: f32,
         /// Training time of the run so far, in seconds.
         seconds: f64,
+    },
+    /// What a step was like inside: now and then, if somebody asked for it.
+    Inside {
+        /// The step, counted from 1.
+        step: u64,
+        /// Its layers, in order.
+        layers: Vec<LayerInside>,
     },
     /// An epoch ended.
     Epoch(EpochRecord),

@@ -56,6 +56,7 @@ pub mod schedule;
 
 pub mod evaluate;
 pub mod event;
+pub mod inside;
 pub mod plan;
 pub mod samples;
 pub mod settings;
@@ -70,6 +71,7 @@ pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
+pub use inside::{LayerInside, ParameterInside, Spread};
 pub use layers::{Layer, Moment, Parameter, Pass};
 pub use loss::{Loss, LossName, Reduction, Targets};
 pub use network::Network;

@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, check_widths, evaluate, mean_squared_error};
 use crate::event::{Ending, EpochRecord, Event, Sink};
+use crate::inside::Looks;
 use crate::layers::Moment;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
@@ -49,6 +50,8 @@ pub struct Trainer {
     at_once: u64,
     /// The GPU that computes, if one does.
     telemetry: Option<Telemetry>,
+    /// Which steps are looked into, if any.
+    looks: Option<Looks>,
 }
 
 impl Trainer {
@@ -118,7 +121,14 @@ impl Trainer {
             saved: None,
             at_once: 1,
             telemetry,
+            looks: None,
         })
+    }
+
+    /// Emits [`Event::Inside`] for the first steps and now and then, from now on. What training comes to does not depend
+    /// on it.
+    pub fn look_inside(&mut self) {
+        self.looks = Some(Looks::new(self.progress.step));
     }
 
     /// Says what the samples are. A checkpoint is resumed from only with the same ones.
@@ -272,7 +282,14 @@ impl Trainer {
     fn steps_at_once(&mut self, order: &[u32], count: u64, sink: &mut dyn Sink) -> Result<()> {
         let first = self.progress.step;
         let most = self.settings.max_steps.unwrap_or(u64::MAX) - first;
-        let count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
+        let mut count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
+        let look = self.looks.as_ref().map(|looks| looks.next(first, self.progress.seconds));
+        let is_look = look == Some(first + 1);
+        // The step that is looked into begins a call.
+        count = count.min(match look {
+            Some(look) if !is_look => look - 1 - first,
+            _ => count,
+        });
         let total = self.steps();
         let rate = |step| self.settings.schedule.rate(self.settings.lr, step, total);
         let rates: Vec<f32> = (first..first + count).map(rate).collect();
@@ -288,6 +305,13 @@ impl Trainer {
             clip: self.settings.clip,
             moment: Moment { seed: self.settings.seed, step: first as u32 },
         };
+        if let (Some(looks), true) = (&mut self.looks, is_look) {
+            let one = &steps.order[..steps.order.len().min(steps.batch)];
+            let steps = Steps { order: one, rates: &rates[..1], ..steps };
+            let seconds = self.progress.seconds;
+            let layers = looks.look(&self.network, &self.optimizer, &steps, seconds)?;
+            sink.event(&Event::Inside { step: first + 1, layers })?;
+        }
         let start = Instant::now();
         let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps)?;
         let seconds = start.elapsed().as_secs_f64() / results.len().max(1) as f64;
