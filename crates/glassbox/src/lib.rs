@@ -56,6 +56,7 @@ pub mod schedule;
 
 pub mod evaluate;
 pub mod event;
+pub mod explain;
 pub mod inside;
 pub mod plan;
 pub mod samples;
@@ -69,6 +70,7 @@ pub use device::{Cuda, Device, DeviceName};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
+pub use explain::{Explanation, Quantity, explain};
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use inside::{LayerInside, ParameterInside, Spread};
