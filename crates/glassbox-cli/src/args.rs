@@ -22,6 +22,8 @@ pub enum Command {
     Predict(Predict),
     /// Show a network as a table: shapes, parameters, bytes, FLOPs
     Summary(Summary),
+    /// Show how one number of a training step is computed, number by number
+    Explain(Explain),
     /// Compare the gradients of a network with finite differences, in f64
     CheckGradients(CheckGradients),
     /// List, fetch and look at data sets
@@ -165,6 +167,35 @@ pub struct Predict {
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Print one JSON array, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// A run's folder, a .safetensors file, or the text of a network with fresh weights
+    pub model: String,
+    /// Which number: dL/dW2[17,3], dL/db2[3], z1[0,5], a1[0,5], dL/da1[0,5], 2.weight[3,17]
+    pub what: String,
+    /// The images: mnist, fashion, kmnist, digits, a folder [default: those of the run, else digits]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The first training image of the batch, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub first: usize,
+    /// Images in the batch
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// How the losses of the batch become one
+    #[arg(long, default_value = "mean", value_parser = words(&[("mean", Reduction::Mean), ("sum", Reduction::Sum)]))]
+    pub reduction: Reduction,
+    /// What fresh weights are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -7,6 +7,7 @@ mod args;
 mod data;
 mod doctor;
 mod eval;
+mod explain;
 mod gradients;
 mod image;
 mod live;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Summary(arguments) => summary::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::CheckGradients(arguments) => gradients::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor => doctor::run(),

@@ -274,7 +274,7 @@ impl fmt::Display for Explanation {
         writeln!(f, "{} = {}", self.what, self.formula)?;
         writeln!(f)?;
         let names = |term: &Term| {
-            let names = term.factors.iter().map(|(name, x)| format!("{name} = {x:.7e}"));
+            let names = term.factors.iter().map(|(name, x)| format!("{name} = {x:>14.7e}"));
             names.collect::<Vec<_>>().join("  ·  ")
         };
         let width = self.terms.iter().map(|term| names(term).chars().count()).max().unwrap_or(0);

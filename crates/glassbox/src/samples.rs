@@ -7,7 +7,7 @@ use crate::loss::Targets;
 use crate::tensor::Tensor;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Inputs with their answers.
@@ -161,7 +161,15 @@ impl Samples {
 
     /// The first `count` samples, or all if there are fewer.
     pub fn first(&self, count: usize) -> Samples {
-        let indices: Vec<u32> = (0..self.len().min(count) as u32).collect();
+        self.range(0..self.len().min(count))
+    }
+
+    /// The samples of a range, which there are.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn range(&self, range: Range<usize>) -> Samples {
+        let indices: Vec<u32> = range.map(|index| index as u32).collect();
         self.choose(&indices)
     }
 
