@@ -66,6 +66,19 @@ pub enum Event {
         /// The GPU.
         gpu: GpuReading,
     },
+    /// The doctor found an illness, or the trainer a number that is not finite: see [`Finding`](crate::diagnose::Finding).
+    Warning {
+        /// The step at which it was found; 0 is before the first.
+        step: u64,
+        /// What it is: the code of a rule of the doctor.
+        code: String,
+        /// What was seen, in numbers.
+        what: String,
+        /// Where it comes from.
+        cause: String,
+        /// What to change.
+        cure: String,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// The steps made so far.

@@ -20,8 +20,8 @@ const MOST: usize = 10_000;
 /// Bins of a histogram.
 pub const BINS: usize = 32;
 
-/// Steps that are looked at whatever it costs: 1, 2, 4 and 8.
-const FIRST: u64 = 8;
+/// Steps that are looked at whatever it costs: 1, 2, 4 and so on, up to this one.
+const FIRST: u64 = 64;
 
 /// How numbers are spread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
