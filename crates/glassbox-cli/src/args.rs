@@ -22,6 +22,8 @@ pub enum Command {
     Predict(Predict),
     /// Show a network as a table: shapes, parameters, bytes, FLOPs
     Summary(Summary),
+    /// Say what a run suffers from, why, and what to change
+    Diagnose(Diagnose),
     /// Show how one number of a training step is computed, number by number
     Explain(Explain),
     /// Compare the gradients of a network with finite differences, in f64
@@ -100,6 +102,9 @@ pub struct Train {
     /// How steps are carried out
     #[arg(long, default_value = "auto", value_parser = words(PLANS))]
     pub plan: PlanName,
+    /// Look inside steps now and then, and warn of what is ill
+    #[arg(long)]
+    pub inside: bool,
     /// The folder of the run [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
@@ -167,6 +172,21 @@ pub struct Predict {
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Print one JSON array, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Diagnose {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Where the data are now: mnist, fashion, kmnist, digits, or a folder [default: where they were]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print one JSON object, and nothing else, to stdout
     #[arg(long)]
     pub json: bool,
 }

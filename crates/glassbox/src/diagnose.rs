@@ -100,7 +100,7 @@ impl Doctor {
             Event::Inside { step, layers } => self.look(*step, layers),
             Event::Epoch(record) => self.epoch(record),
             Event::Warning { step, code, what, cause, cure } => {
-                let [code, what, cause, cure] = [code, what, cause, cure].map(String::clone);
+                let [code, what, cause, cure] = [code, what, cause, cure].map(|text| plain(text));
                 known += usize::from(self.add(Finding { step: *step, code, what, cause, cure }));
             }
             _ => {}
@@ -146,9 +146,9 @@ impl Doctor {
         self.add(Finding { step, code, what, cause: cause.into(), cure });
     }
 
-    /// Keeps a finding, unless there is one of its code.
+    /// Keeps a finding, unless there is one of its code. A file may be anybody's, and full of codes that nobody knows.
     fn add(&mut self, finding: Finding) -> bool {
-        let is_new = !self.has(&finding.code);
+        let is_new = !self.has(&finding.code) && self.findings.len() < MOST;
         if is_new {
             self.findings.push(finding);
         }
@@ -200,6 +200,14 @@ impl fmt::Display for Finding {
         let when = if *step == 0 { String::new() } else { format!(" at step {step}") };
         write!(f, "{code}{when}: {what}\n  cause: {cause}\n  cure: {cure}")
     }
+}
+
+/// So many findings, at most, are kept of a file.
+const MOST: usize = 100;
+
+/// Words from a file as a terminal may show them.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(1000).collect()
 }
 
 /// A sink with a doctor before it, who adds warnings to what is heard.

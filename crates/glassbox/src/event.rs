@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::inside::LayerInside;
 use crate::network::Network;
 use crate::telemetry::GpuReading;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,8 +40,10 @@ pub enum Event {
         /// The epoch, counted from 1.
         epoch: u32,
         /// The mean loss of the step's batch.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// The mean loss of the epoch so far.
+        #[serde(deserialize_with = "number")]
         epoch_loss: f64,
         /// The accuracy on the epoch's samples so far, each before it was learned from; of a classifier.
         epoch_accuracy: Option<f64>,
@@ -93,6 +95,11 @@ pub enum Event {
         /// Why it ended.
         ending: Ending,
     },
+}
+
+/// JSON has neither NaN nor infinities and says null for them, which is read as NaN.
+fn number<'de, D: Deserializer<'de>>(json: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(json)?.unwrap_or(f64::NAN))
 }
 
 /// An epoch in numbers.

@@ -231,7 +231,7 @@ impl Doctor {
                 short(mean)
             );
             let cause = "a rate that suits the mean, as libraries take it, is too high for the sum";
-            let step = self.course.steps;
+            let step = self.findings.last().map_or(0, |finding| finding.step);
             self.found(REDUCTION, step, what, cause, "train with --reduction mean".to_string());
         }
     }
@@ -258,5 +258,8 @@ impl Doctor {
 /// A rate with one digit, as people choose it.
 pub(crate) fn round(rate: f64) -> String {
     let digit: f64 = format!("{rate:.0e}").parse().unwrap_or(rate);
-    (digit as f32).to_string()
+    match digit {
+        1e-6..1e6 => (digit as f32).to_string(),
+        _ => format!("{digit:e}"),
+    }
 }
