@@ -7,6 +7,9 @@ use std::collections::HashMap;
 /// So many samples are looked at, evenly spaced, if there are more.
 const MOST: usize = 1000;
 
+/// And so many inputs, as far as a hundred samples do not have more.
+const INPUTS: usize = 1 << 17;
+
 /// So many columns of them tell near from far.
 const COLUMNS: usize = 200;
 
@@ -29,17 +32,18 @@ pub(super) struct Facts {
 
 impl Facts {
     pub fn of(samples: &Samples) -> Facts {
-        let [width, count] = [samples.width, samples.len()];
+        let (width, count) = (samples.width, samples.len());
         let mut squares = vec![0.0; width];
         let mut range = [f32::INFINITY, f32::NEG_INFINITY];
-        let rows = evenly(count, MOST);
+        let rows = evenly(count, (INPUTS / width.max(1)).clamp(FEWEST, MOST));
+        let mut row_of = vec![0.0; width];
         for &row in &rows {
-            for (column, squares) in squares.iter_mut().enumerate() {
-                let x = input(samples, row, column);
-                if x.is_finite() {
-                    *squares += f64::from(x) * f64::from(x);
-                    range = [range[0].min(x), range[1].max(x)];
-                }
+            inputs(samples, row, &mut row_of);
+            for (squares, &x) in squares.iter_mut().zip(&row_of) {
+                // Whoever finds what is not finite says so; here it would hide the rest.
+                let x = if x.is_finite() { x } else { 0.0 };
+                *squares += f64::from(x * x);
+                range = [range[0].min(x), range[1].max(x)];
             }
         }
         let largest = squares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
@@ -50,7 +54,18 @@ impl Facts {
     }
 }
 
-/// One input as the network gets it.
+/// The inputs of a sample as the network gets them.
+fn inputs(samples: &Samples, row: usize, out: &mut [f32]) {
+    let place = row * samples.width..(row + 1) * samples.width;
+    match &samples.inputs {
+        Inputs::Pixels(pixels) => {
+            out.iter_mut().zip(&pixels[place]).for_each(|(out, &x)| *out = f32::from(x) / 255.0);
+        }
+        Inputs::Numbers(numbers) => out.copy_from_slice(&numbers[place]),
+    }
+}
+
+/// One of them.
 fn input(samples: &Samples, row: usize, column: usize) -> f32 {
     match &samples.inputs {
         Inputs::Pixels(pixels) => f32::from(pixels[row * samples.width + column]) / 255.0,
