@@ -9,6 +9,7 @@ use ward::healthy;
 use ward::{Case, Seen, as_numbers, examine, plain, some_digits, take, values};
 
 /// A sick run: the rule that catches it, by which step, and its cure where that is no setting.
+#[derive(Clone)]
 struct Patient {
     code: &'static str,
     by: u64,
@@ -122,7 +123,7 @@ fn patients() -> Vec<Patient> {
             "collapsed-to-prior",
             600,
             "a rate that kills",
-            of("784-32-relu-32-relu-10", 10.0),
+            of("784-32-relu-32-relu-10", 3.0),
             digits(),
             None,
         ),
@@ -322,7 +323,9 @@ fn sick_runs_are_caught_and_cured_and_healthy_ones_hear_nothing() {
         complaints.extend(seen.findings.iter().map(|finding| format!("{name}: {finding}")));
         gap.healthy(&seen);
     }
-    for Patient { code, by, case, healed } in patients() {
+    let seeds = |patient| [0, 1, 2].map(|seed| (seed, Patient::clone(&patient)));
+    for (seed, Patient { code, by, mut case, healed }) in patients().into_iter().flat_map(seeds) {
+        case.settings.seed = seed;
         let (name, seen) = (case.name, examine(&case));
         gap.sick(code, &seen);
         let all = |seen: &Seen| {
