@@ -51,8 +51,7 @@ impl Sink for Ears {
 /// Trains with a doctor.
 pub fn examine(case: &Case) -> Seen {
     let (settings, device) = (case.settings.clone(), Device::cpu(Some(1)).unwrap());
-    let are_pixels = case.samples.pixels().is_some();
-    let (plan, _) = PlanName::Auto.choose_for(are_pixels, &settings, &device).unwrap();
+    let (plan, _) = PlanName::Auto.choose_for(&case.samples, &settings, &device).unwrap();
     let mut trainer = Trainer::new(settings, device, plan, case.samples.clone(), None).unwrap();
     trainer.look_inside();
     let mut ears = Ears::default();
