@@ -41,6 +41,9 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     ));
     let mut live: Box<dyn Sink> =
         if arguments.quiet { Box::new(()) } else { Box::new(Live::new()) };
+    if arguments.inside {
+        run.look_inside();
+    }
     let report = run.train(&mut *live, &stop)?;
     if arguments.json {
         say(serde_json::to_string(&report).expect("a report is plain values"));

@@ -118,6 +118,11 @@ impl Run {
         Ok((Run { folder, record, trainer, test, log, started, _lock: lock }, notes))
     }
 
+    /// Records what some steps are like inside, from now on: see [`Trainer::look_inside`].
+    pub fn look_inside(&mut self) {
+        self.trainer.look_inside();
+    }
+
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         self.train_and_judge(sink, stop).map_err(|error| match (error, self.trainer.saved()) {
