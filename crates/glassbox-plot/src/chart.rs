@@ -64,7 +64,9 @@ impl Chart {
 
     /// The room for names at the right: none where they would take too much.
     fn label_room(&self, look: &Look, columns: usize) -> f64 {
-        let widths = self.named().map(|series| width_of(&series.name, look.size()));
+        let names = self.named().map(|series| &series.name);
+        let names = names.chain(self.guides.iter().map(|guide| &guide.text));
+        let widths = names.map(|name| width_of(name, look.size()));
         let width = widths.fold(0.0, f64::max) + 10.0;
         let is_list =
             width > 0.3 * look.width / columns as f64 || self.named().count() > MOST_NAMED;
@@ -103,7 +105,8 @@ impl Chart {
                 line,
             );
         }
-        let head = size + 22.0 + 20.0 * list.len() as f64;
+        let begins = if self.begins.is_empty() { 12.0 } else { 24.0 };
+        let head = size + begins + 20.0 * list.len() as f64;
         let (top, bottom) = (area.top + head, area.bottom() - 2.0 * size - 14.0);
         let y_ticks = (((bottom - top) / 42.0) as usize).max(3);
         let y = self.scale(&self.y, &self.ys(), [bottom, top], y_ticks);
@@ -122,7 +125,7 @@ impl Chart {
         let plot = Area { left, top, width: right - left, height: bottom - top };
         let x = self.draw_x(svg, look, plot);
         self.draw_begins(svg, look, plot, &x);
-        self.draw_guides(svg, look, plot, &y);
+        self.draw_guides(svg, look, plot, &y, !list.is_empty());
         let all: Vec<f64> =
             self.series.iter().flat_map(|s| s.points.iter().map(|p| p[0])).collect();
         draw_gaps(svg, look, plot, &self.gaps(), &x, &all);
@@ -190,30 +193,36 @@ impl Chart {
         if self.begins.len() as f64 > plot.width / 8.0 {
             return;
         }
-        let mut free = plot.left;
-        for (at, name) in &self.begins {
+        let widest = self.begins.iter().map(|begin| width_of(&begin.1, size)).fold(0.0, f64::max);
+        let places: Vec<f64> = self.begins.iter().filter_map(|(at, _)| x.at(*at)).collect();
+        let apart = places.windows(2).map(|pair| pair[1] - pair[0]).fold(plot.width, f64::min);
+        let every = ((widest + 8.0) / apart.max(0.1)).ceil().max(1.0) as usize;
+        for (index, (at, name)) in self.begins.iter().enumerate() {
             let Some(at) = x.at(*at).filter(|at| *at > plot.left && *at < plot.right()) else {
                 continue;
             };
             let more = [("stroke-dasharray", "1 3".into())];
             svg.line([at, plot.top], [at, plot.bottom()], colours.axis, &more);
             let half = 0.5 * width_of(name, size);
-            if at - half >= free && at + half <= plot.right() {
+            let is_turn = index % every == every - 1;
+            if is_turn && at - half >= plot.left && at + half <= plot.right() {
                 let font = Font { size, anchor: Anchor::Middle, ..look.font(colours.muted) };
                 svg.text([at, plot.top - 5.0], font, name);
-                free = at + half + 8.0;
             }
         }
     }
 
-    fn draw_guides(&self, svg: &mut Svg, look: &Look, plot: Area, y: &Scale) {
+    fn draw_guides(&self, svg: &mut Svg, look: &Look, plot: Area, y: &Scale, is_list: bool) {
         let colours = look.colours();
         for guide in &self.guides {
             let Some(at) = y.at(guide.at) else { continue };
             let more = [("stroke-dasharray", "5 4".into())];
             svg.line([plot.left, at], [plot.right(), at], colours.muted, &more);
-            let font = Font { anchor: Anchor::End, ..look.font(colours.muted) };
-            svg.text([plot.right() - 4.0, at - 5.0], font, &guide.text);
+            if is_list {
+                let font = Font { anchor: Anchor::End, ..look.font(colours.muted) };
+                let above = if at - plot.top < 16.0 { look.size() + 3.0 } else { -5.0 };
+                svg.text([plot.right() - 4.0, at + above], font, &guide.text);
+            }
         }
     }
 
@@ -235,29 +244,38 @@ impl Chart {
 
     /// The names of the series at their ends, moved apart where they would overlap.
     fn draw_names(&self, svg: &mut Svg, look: &Look, plot: Area, x: &Scale, y: &Scale) {
-        let mut names: Vec<(f64, f64, &Series)> = Vec::new();
+        let mut names: Vec<Name> = Vec::new();
         for series in self.named() {
-            let on = series.points.iter().rev().find_map(|p| Some((x.at(p[0])?, y.at(p[1])?)));
-            names.extend(on.map(|(end, at)| (end, at, series)));
+            let on = series.points.iter().rev().find_map(|p| Some([x.at(p[0])?, y.at(p[1])?]));
+            names.extend(on.map(|end| Name { end, text: &series.name, colour: series.colour }));
         }
-        names.sort_by(|a, b| a.1.total_cmp(&b.1));
+        for guide in &self.guides {
+            let end = y.at(guide.at).map(|at| [plot.right(), at]);
+            let colour = look.colours().muted;
+            names.extend(end.map(|end| Name { end, text: &guide.text, colour }));
+        }
+        names.sort_by(|a, b| a.end[1].total_cmp(&b.end[1]));
         let line = look.size() + 3.0;
-        let mut places: Vec<f64> = names.iter().map(|name| name.1).collect();
+        let mut places: Vec<f64> = names.iter().map(|name| name.end[1]).collect();
         apart(&mut places, line, [plot.top, plot.bottom()]);
-        let room = look.width - plot.right() - look.edge();
-        for ((end, at, series), place) in names.into_iter().zip(places) {
+        for (Name { end, text, colour }, place) in names.into_iter().zip(places) {
             // A line that ends early, or whose name had to move, is led to its name.
-            if plot.right() - end > 12.0 || (place - at).abs() > line {
-                let to = [plot.right() + 5.0, place];
+            if plot.right() - end[0] > 12.0 || (place - end[1]).abs() > line {
+                let to = [plot.right() + 6.0, place];
                 let more = [("stroke-opacity", "0.45".into())];
-                svg.line([end + 3.0, at], to, series.colour, &more);
+                svg.line([end[0] + 3.0, end[1]], to, colour, &more);
             }
-            let font = Font { fill: series.colour, ..look.font(series.colour) };
-            let at = [plot.right() + 8.0, place + 0.35 * look.size()];
-            let text = fitted(&series.name, look.size(), room.max(40.0));
-            svg.text_with(at, font, &text, &[("class", "name".into())]);
+            let at = [plot.right() + 9.0, place + 0.35 * look.size()];
+            svg.text_with(at, look.font(colour), text, &[("class", "name".into())]);
         }
     }
+}
+
+/// A name at the end of a line.
+struct Name<'a> {
+    end: [f64; 2],
+    text: &'a str,
+    colour: &'static str,
 }
 
 /// Moves sorted places at least `line` apart, within the ends as far as there is room.

@@ -67,11 +67,10 @@ fn description(confusion: &Confusion) -> String {
 
 fn draw_keys(svg: &mut Svg, look: &Look, top: f64, confusion: &Confusion) {
     let (colours, most) = (look.colours(), brief(most_wrong(confusion), Unit::Percent));
-    let right = ["right 0 %".to_string(), "100 %".to_string()];
-    colour_key(svg, look, [look.edge(), top], &right, &|x| colours.sequential(x));
-    let wrong = ["wrong 0 %".to_string(), format!("{most} %")];
-    let left = look.edge() + if look.is_narrow() { 190.0 } else { 210.0 };
-    colour_key(svg, look, [left, top], &wrong, &|x| colours.wrong(x));
+    let ends = |end: &str| ["0".to_string(), format!("{end} %")];
+    colour_key(svg, look, [look.edge(), top], &ends("100"), "right", &|x| colours.sequential(x));
+    let left = look.edge() + if look.is_narrow() { 184.0 } else { 240.0 };
+    colour_key(svg, look, [left, top], &ends(&most), "wrong", &|x| colours.wrong(x));
 }
 
 fn row_total(confusion: &Confusion, label: usize) -> u64 {
@@ -126,7 +125,7 @@ impl<'a> Grid<'a> {
         if label == said {
             return colours.sequential(share);
         }
-        colours.wrong(if self.most > 0.0 { (share / self.most).sqrt() } else { 0.0 })
+        colours.wrong(if self.most > 0.0 { share / self.most } else { 0.0 })
     }
 
     fn draw(&self, svg: &mut Svg, top: f64) {
@@ -160,7 +159,7 @@ impl<'a> Grid<'a> {
         let (area, count) = (self.area(top, label, said), self.confusion.count(label, said));
         let colour = self.colour(label, said);
         let inner = Area { width: area.width - 1.5, height: area.height - 1.5, ..area };
-        let percent = brief(share(self.confusion, label, said), Unit::Percent);
+        let percent = format!("{:.1}", 100.0 * share(self.confusion, label, said));
         let title = format!("{label} taken for {said}: {count}, {percent} % of the row");
         svg.titled_rect(inner, &hex(colour), &title);
         if count == 0 {

@@ -243,7 +243,10 @@ fn chart(y: &str, unit: Unit, is_log: bool, groups: &[Group]) -> Chart {
         groups.iter().flat_map(|group| group.runs.iter().copied()).all(|run| same(&run));
     let begins = (1..epochs).filter(|_| is_shared);
     let begins = begins.map(|e| ((e * every) as f64, format!("epoch {}", e + 1))).collect();
-    let (x, y) = (Axis::new("step", Unit::Whole, false), Axis::new(y, unit, is_log));
+    let (mut x, y) = (Axis::new("step", Unit::Whole, false), Axis::new(y, unit, is_log));
+    // Charts of one run begin and end at the same step.
+    let ends = groups.iter().flat_map(|group| &group.runs).filter_map(|run| run.steps.last());
+    x.with = ends.map(|step| step.step as f64).chain([0.0]).collect();
     Chart { x, y, series: Vec::new(), guides: Vec::new(), begins }
 }
 

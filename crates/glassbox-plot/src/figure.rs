@@ -1,7 +1,7 @@
 //! The frame of every picture: title, what there is to know, panels in columns, and a scale of colours.
 
 use crate::raster::Raster;
-use crate::svg::{Anchor, Area, Font, Svg, width_of, wrapped};
+use crate::svg::{Anchor, Area, Font, Svg, wrapped};
 use crate::theme::Look;
 
 /// A picture before its size is known.
@@ -21,7 +21,7 @@ impl Figure<'_> {
         let (edge, large) = (look.edge(), if look.is_narrow() { 15.0 } else { 17.0 });
         let inner = look.width - 2.0 * edge;
         let title = wrapped(&self.title, large, inner, 2);
-        let subtitle = wrapped(&self.subtitle, look.size(), inner, 3);
+        let subtitle = wrapped(&self.subtitle, look.size(), inner, 7);
         let heights = [title.len() as f64 * (large + 5.0), subtitle.len() as f64 * 16.0];
         let top = edge + heights[0] + heights[1] + 10.0;
         let size = [look.width, (top + body + edge).ceil()];
@@ -97,22 +97,23 @@ impl Look {
 /// How high a scale of colours is.
 pub(crate) const KEY: f64 = 34.0;
 
-/// A scale of colours from 0 to 1, with the words at its ends and perhaps one in the middle.
+/// A scale of colours from 0 to 1, with the numbers at its ends and perhaps one in the middle, and what they are.
 pub(crate) fn colour_key(
     svg: &mut Svg,
     look: &Look,
     at: [f64; 2],
     words: &[String],
+    caption: &str,
     colour: &dyn Fn(f64) -> [u8; 3],
 ) {
-    let (width, colours) = (160.0, look.colours());
+    let (width, colours) = (if look.is_narrow() { 120.0 } else { 160.0 }, look.colours());
     let mut raster = Raster::new(80, 1, [0; 3]);
     for column in 0..80 {
         raster.set(column, 0, colour(column as f64 / 79.0));
     }
     let area = Area { left: at[0], top: at[1], width, height: 8.0 };
     svg.image(area, &raster.uri());
-    svg.rect(area, &[("fill", "none".into()), ("stroke", colours.axis.into())]);
+    svg.rect(area, &[("fill", "none".into()), ("stroke", colours.grid.into())]);
     let last = words.len().max(2) - 1;
     for (index, word) in words.iter().enumerate() {
         let anchor = match index {
@@ -120,11 +121,9 @@ pub(crate) fn colour_key(
             _ if index == last => Anchor::End,
             _ => Anchor::Middle,
         };
-        // What is longer than the scale goes on beside it.
-        let is_long = index == last && width_of(word, look.size()) > 0.6 * width;
         let x = at[0] + width * index as f64 / last as f64;
-        let place = if is_long { [at[0] + width + 8.0, at[1] + 8.0] } else { [x, at[1] + 22.0] };
-        let anchor = if is_long { Anchor::Start } else { anchor };
-        svg.text(place, Font { anchor, ..look.font(colours.muted) }, word);
+        svg.text([x, at[1] + 22.0], Font { anchor, ..look.font(colours.muted) }, word);
     }
+    let font = look.font(colours.ink);
+    svg.text([at[0] + width + 10.0, at[1] + 8.0], font, caption);
 }

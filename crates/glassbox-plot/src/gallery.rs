@@ -94,5 +94,5 @@ pub(crate) fn draw_image(svg: &mut Svg, look: &Look, area: Area, pixels: &[u8], 
         raster.set(index % cols, index / cols, [mix(0), mix(1), mix(2)]);
     }
     svg.image(area, &raster.uri());
-    svg.rect(area, &[("fill", "none".into()), ("stroke", colours.axis.into())]);
+    svg.rect(area, &[("fill", "none".into()), ("stroke", colours.grid.into())]);
 }

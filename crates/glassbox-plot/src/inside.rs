@@ -48,7 +48,7 @@ pub fn flow(history: &History, look: &Look) -> String {
     if norms.series.is_empty() {
         return figure.empty(NOTHING);
     }
-    ratios.guides.push(Guide { at: 1e-3, text: "10⁻³ is usual".to_string() });
+    ratios.guides.push(Guide { at: 1e-3, text: "usual: 10⁻³".to_string() });
     ratios.y.with.push(1e-3);
     draw(&figure, &[norms, ratios])
 }
@@ -78,7 +78,7 @@ pub fn stuck(history: &History, look: &Look) -> String {
     let series = all.into_iter().enumerate();
     chart.series = series
         .map(|(index, (name, points))| {
-            Series::new(&name, points, look.colours().nth(index), Stroke::Line)
+            Series::new(&name, points, look.colours().nth(index), Stroke::Dots)
         })
         .collect();
     draw(&figure, &[chart])
@@ -144,7 +144,8 @@ fn strips(
     let (mut svg, top) = figure.open(body + KEY);
     let words = ["none".to_string(), "most".to_string()];
     let colours = look.colours();
-    colour_key(&mut svg, look, [look.edge(), top], &words, &|x| colours.sequential(x));
+    let caption = format!("{what} at a step");
+    colour_key(&mut svg, look, [look.edge(), top], &words, &caption, &|x| colours.sequential(x));
     let last = strips.iter().flat_map(|(_, looks)| looks).map(|(step, _)| *step).max().unwrap_or(1);
     for ((name, looks), area) in strips.iter().zip(areas) {
         let area = crate::svg::Area { top: top + KEY + area.top, ..area };
@@ -170,7 +171,7 @@ fn chart(
                 Some(series) => series.points.push(point),
                 None => {
                     let colour = look.colours().nth(chart.series.len());
-                    chart.series.push(Series::new(&name, vec![point], colour, Stroke::Line));
+                    chart.series.push(Series::new(&name, vec![point], colour, Stroke::Dots));
                 }
             }
         }

@@ -19,9 +19,12 @@ pub(crate) enum Unit {
     Percent,
 }
 
+/// What is further from zero is drawn there: the next power of ten would be infinite.
+const MOST: f64 = 1e300;
+
 impl Scale {
     /// A scale over `numbers`, those that are finite (and positive, if it is logarithmic), and a bit more: it begins
-    /// and ends with a tick, of which there are about `ticks`.
+    /// with a tick, of which there are about `ticks`.
     pub fn over(
         numbers: impl Iterator<Item = f64>,
         is_log: bool,
@@ -30,7 +33,7 @@ impl Scale {
         ticks: usize,
     ) -> Scale {
         let is_fit = |x: &f64| x.is_finite() && (!is_log || *x > 0.0);
-        let clamp = |x: f64| x.clamp(-1e300, 1e300);
+        let clamp = |x: f64| x.clamp(-MOST, MOST);
         let ends = numbers.filter(is_fit).map(clamp).fold(None, |ends: Option<[f64; 2]>, x| {
             Some(ends.map_or([x, x], |[low, high]| [low.min(x), high.max(x)]))
         });
@@ -54,6 +57,9 @@ impl Scale {
         if !x.is_finite() || self.is_log && x <= 0.0 {
             return None;
         }
+        // An axis may go on a bit beyond what is drawn.
+        let x = if x.abs() > 4.0 * MOST { MOST.copysign(x) } else { x };
+        let x = if self.is_log && x < 0.25 / MOST { 1.0 / MOST } else { x };
         let [low, high] = self.domain;
         let share = if self.is_log {
             (x.ln() - low.ln()) / (high.ln() - low.ln())
@@ -75,10 +81,15 @@ impl Scale {
         if self.is_log {
             return log_ticks(low, high, most);
         }
-        let step = step(low, high, unit, most);
-        let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
-        let count = (last - first).clamp(0.0, 100.0) as usize;
-        (0..=count).map(|index| (first + index as f64) * step).collect()
+        let within = |most| -> Vec<f64> {
+            let step = step(low, high, unit, most);
+            let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+            let count = (last - first).clamp(0.0, 100.0) as usize;
+            (0..=count).map(|index| (first + index as f64) * step).collect()
+        };
+        let ticks = within(most);
+        // One tick says nothing about distances.
+        if ticks.len() < 2 { within(2 * most.max(1)) } else { ticks }
     }
 
     /// The numbers of these ticks, all written alike.
@@ -131,7 +142,7 @@ fn step(low: f64, high: f64, unit: Unit, most: usize) -> f64 {
 fn linear_ends([low, high]: [f64; 2], unit: Unit, ticks: usize) -> [f64; 2] {
     let least = if unit == Unit::Whole { 1.0 } else { 0.0 };
     let size = low.abs().max(high.abs());
-    let (low, high) = match high - low >= least && high - low > 1e-9 * size {
+    let (low, high) = match high - low >= least && high - low > 1e-6 * size {
         true => (low, high),
         // A constant stands in the middle of what is near it.
         false if size == 0.0 => (0.0, 1.0),
@@ -140,6 +151,8 @@ fn linear_ends([low, high]: [f64; 2], unit: Unit, ticks: usize) -> [f64; 2] {
     };
     let step = step(low, high, unit, ticks);
     let (first, last) = ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step);
+    // What is above the last tick but one needs no more room than it takes.
+    let last = last.min(high + 0.06 * (high - first));
     if first < last { [first, last] } else { [low, high] }
 }
 
@@ -198,7 +211,7 @@ pub(crate) fn brief(x: f64, unit: Unit) -> String {
         s if s >= 9999.5 => format!("{}k", trimmed(format!("{:.1}", x / 1e3))),
         s if s >= 99.95 => trimmed(format!("{x:.0}")),
         s if s >= 9.995 => trimmed(format!("{x:.1}")),
-        s if s >= 9.995e-4 => {
+        s if s >= 9.995e-5 => {
             let decimals = (2.0 - s.log10().floor()).clamp(0.0, 9.0) as usize;
             trimmed(format!("{x:.decimals$}"))
         }
@@ -298,7 +311,7 @@ mod tests {
         let why = format!("{low:e} to {high:e}, log {is_log}, {unit:?}");
         let scale = Scale::over([low, high].into_iter(), is_log, unit, [0.0, 300.0], 5);
         let [first, last] = scale.domain;
-        let near = 1e-12 * high.abs().max(low.abs());
+        let near = 1e-8 * high.abs().max(low.abs());
         let is_over = first <= low.max(-1e300) + near && high.min(1e300) - near <= last;
         assert!(is_over && first < last, "{why}: {first:e} to {last:e}");
         let ticks = scale.ticks(unit, 5);

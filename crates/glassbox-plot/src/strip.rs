@@ -3,12 +3,12 @@
 use crate::inside::steps;
 use crate::raster::Raster;
 use crate::scale::{Scale, Unit};
-use crate::svg::{Anchor, Area, Font, Svg, path, width_of};
+use crate::svg::{Anchor, Area, Font, Svg, fitted, path, width_of};
 use crate::theme::Look;
 use glassbox::Spread;
 
 /// How high the name above a strip is.
-pub(crate) const HEAD: f64 = 22.0;
+pub(crate) const HEAD: f64 = 26.0;
 
 /// Rows of pixels of a strip: as many colours can be told apart.
 const ROWS: usize = 96;
@@ -25,7 +25,7 @@ impl Strip<'_> {
     pub fn draw(&self, svg: &mut Svg, look: &Look, area: Area) {
         let (size, colours) = (look.size(), look.colours());
         let font = Font { is_bold: true, ..look.font(colours.ink) };
-        svg.text([area.left, area.top + size], font, self.name);
+        svg.text([area.left, area.top + size], font, &fitted(self.name, size, area.width - 70.0));
         let (top, bottom) = (area.top + HEAD, area.bottom() - 2.0 * size - 16.0);
         let y = Scale::over(self.ends().into_iter(), false, Unit::Plain, [bottom, top], 4);
         let ticks = y.ticks(Unit::Plain, 4);
@@ -103,9 +103,12 @@ impl Strip<'_> {
                 Some([x.at((*step).max(1) as f64)?, y.at(value)?.clamp(top, bottom)])
             };
             let mut points: Vec<[f64; 2]> = self.sound().filter_map(on).collect();
-            if let [only] = points[..] {
-                points.push([x.pixels()[1], only[1]]);
-            }
+            // A look stands until the next, as its colours do.
+            points = points
+                .iter()
+                .zip(points.iter().skip(1).chain([&[x.pixels()[1], 0.0]]))
+                .flat_map(|(at, next)| [*at, [next[0], at[1]]])
+                .collect();
             let data = path(&points);
             let more = [
                 ("class", "line".into()),

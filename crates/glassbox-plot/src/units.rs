@@ -41,17 +41,21 @@ pub fn first_layer(network: &Network, shape: Option<[usize; 2]>, look: &Look) ->
     let data = weights.value.values();
     let reach = reach(&data);
     let tiles = Tiles::new(look, shape, shown);
+    let alarm = crate::theme::parse(look.colours().alarm);
     let (mut svg, top) = figure.open(tiles.height() + KEY + 4.0);
     let end = brief(reach, Unit::Plain);
     let words = [format!("−{end}"), "0".to_string(), end];
     let colours = look.colours();
-    colour_key(&mut svg, look, [look.edge(), top], &words, &|x| colours.diverging(2.0 * x - 1.0));
+    colour_key(&mut svg, look, [look.edge(), top], &words, "weight", &|x| {
+        colours.diverging(2.0 * x - 1.0)
+    });
     for unit in 0..shown {
         let mut raster = Raster::new(shape[1], shape[0], [0; 3]);
         for input in 0..inputs {
-            // In memory weights are (in, out).
+            // In memory weights are (in, out). Few colours make small images.
             let x = data[input * units + unit] / reach;
-            let colour = if x.is_finite() { colours.diverging(x) } else { [255, 0, 255] };
+            let colour =
+                if x.is_finite() { colours.diverging((31.0 * x).round() / 31.0) } else { alarm };
             raster.set(input % shape[1], input / shape[1], colour);
         }
         tiles.draw(&mut svg, top + KEY + 4.0, unit, &raster);
@@ -230,11 +234,11 @@ impl<'a> Map<'a> {
         };
         let end = brief(reach, Unit::Plain);
         let begin = if is_signed { format!("−{end}") } else { "0".to_string() };
-        let words = [begin, format!("{end}, mean output")];
+        let words = [begin, end];
         let key = |x: f64| {
             if is_signed { colours.diverging(2.0 * x - 1.0) } else { colours.sequential(x) }
         };
-        colour_key(svg, look, [look.edge(), top + 24.0], &words, &key);
+        colour_key(svg, look, [look.edge(), top + 24.0], &words, "mean output", &key);
         let top = top + 24.0 + KEY + 20.0;
         svg.text([look.edge(), top - 8.0], look.font(colours.ink), "class");
         svg.text([look.edge() + Map::LEFT + 8.0, top - 8.0], look.font(colours.ink), "units →");
@@ -340,8 +344,9 @@ pub fn dead(seen: &Seen, look: &Look) -> String {
         .collect();
     let (mut svg, mut top) = figure.open(blocks.iter().sum::<f64>() + KEY - 14.0);
     let colours = look.colours();
-    let words = ["0 %".to_string(), "100 % of the images".to_string()];
-    colour_key(&mut svg, look, [look.edge(), top], &words, &|x| colours.sequential(x));
+    let words = ["0 %".to_string(), "100 %".to_string()];
+    let caption = "of the images";
+    colour_key(&mut svg, look, [look.edge(), top], &words, caption, &|x| colours.sequential(x));
     top += KEY + 10.0;
     for (layer, height) in seen.layers.iter().zip(blocks) {
         let font = Font { is_bold: true, ..look.font(colours.ink) };
@@ -441,9 +446,9 @@ pub fn image(
     let bars = (shares.len().min(40) as f64 * 17.0 + 22.0).max(side + 22.0);
     let heights = layers.iter().map(|&at| {
         let count = network.activations()[at].len();
-        Units::new(look, count).height() + 24.0 + KEY + 22.0
+        Units::new(look, count).height() + KEY + 4.0 + 22.0
     });
-    let (mut svg, top) = figure.open(bars + heights.sum::<f64>() + 20.0);
+    let (mut svg, top) = figure.open(bars + heights.sum::<f64>() + 4.0);
     let area = Area {
         left: look.edge(),
         top: top + 18.0,
@@ -492,9 +497,9 @@ fn draw_outputs(svg: &mut Svg, look: &Look, top: f64, name: &str, outputs: &[f64
     let end = brief(most, Unit::Plain);
     let begin = if is_signed { format!("−{end}") } else { "0".to_string() };
     let left = look.edge() + (width_of(name, look.size()) + 24.0).max(96.0);
-    let words = [begin, format!("{end}, output")];
+    let words = [begin, end];
     let key = |x: f64| colour(if is_signed { 2.0 * x - 1.0 } else { x });
-    colour_key(svg, look, [left, top + 3.0], &words, &key);
+    colour_key(svg, look, [left, top + 3.0], &words, "output", &key);
     units.draw(svg, top + KEY + 4.0, &|unit| colour(outputs[unit] / most));
     units.height() + KEY + 4.0
 }
