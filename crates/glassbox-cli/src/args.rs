@@ -108,7 +108,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// Record what some steps are like inside, for `glassbox plot`; it changes no bit of the result
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
     pub inside: bool,
     /// Print one JSON object at the end, and nothing else, to stdout
     #[arg(long)]

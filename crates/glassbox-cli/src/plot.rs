@@ -320,5 +320,10 @@ fn differences(settings: &Value, all: &[Value]) -> String {
     let Some(object) = settings.as_object() else { return String::new() };
     let differs = |key: &str| all.iter().any(|other| other[key] != settings[key]);
     let apart = object.iter().filter(|(key, _)| differs(key)).take(2);
-    apart.map(|(key, value)| format!("{key} {}, ", value.to_string().replace('"', ""))).collect()
+    let text = |value: &Value| match value.as_f64() {
+        // Settings are f32, and in JSON have more digits than were given.
+        Some(x) if !value.is_u64() => (x as f32).to_string(),
+        _ => value.to_string().replace('"', ""),
+    };
+    apart.map(|(key, value)| format!("{key} {}, ", text(value))).collect()
 }

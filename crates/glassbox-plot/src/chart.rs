@@ -44,14 +44,20 @@ const MOST_NAMED: usize = 8;
 pub(crate) fn draw(figure: &Figure, charts: &[Chart]) -> String {
     let look = figure.look;
     let columns = look.columns(charts.len(), 360.0);
-    let wide = (look.width / columns as f64 * 0.56).clamp(220.0, 340.0);
-    let lists = charts.iter().map(|chart| chart.list(look, columns).len());
-    let height = wide + 20.0 * lists.max().unwrap_or(0) as f64;
+    let is_listed = charts.iter().any(|chart| chart.label_room(look, columns).is_none());
+    // All charts of a picture show the same things, so one list is enough.
+    let longest = charts.iter().max_by_key(|chart| chart.named().count());
+    let list = longest.filter(|_| is_listed).map_or(Vec::new(), |chart| chart.list(look));
+    let height = (look.width / columns as f64 * 0.56).clamp(220.0, 340.0);
     let (areas, body) = look.panels(charts.len(), columns, height);
-    let (mut svg, top) = figure.open(body);
+    let (mut svg, mut top) = figure.open(body + 20.0 * list.len() as f64);
+    for line in &list {
+        draw_list(&mut svg, look, top, line);
+        top += 20.0;
+    }
     for (chart, area) in charts.iter().zip(areas) {
-        let area = Area { top: top + area.top, ..area };
-        chart.draw(&mut svg, look, area, columns);
+        let room = chart.label_room(look, columns).filter(|_| !is_listed);
+        chart.draw(&mut svg, look, Area { top: top + area.top, ..area }, room);
     }
     svg.finish()
 }
@@ -62,23 +68,19 @@ impl Chart {
         self.series.iter().filter(|series| series.is_named())
     }
 
-    /// The room for names at the right: none where they would take too much.
-    fn label_room(&self, look: &Look, columns: usize) -> f64 {
+    /// The room for names at the right, unless they would take too much.
+    fn label_room(&self, look: &Look, columns: usize) -> Option<f64> {
         let names = self.named().map(|series| &series.name);
         let names = names.chain(self.guides.iter().map(|guide| &guide.text));
         let widths = names.map(|name| width_of(name, look.size()));
         let width = widths.fold(0.0, f64::max) + 10.0;
-        let is_list =
-            width > 0.3 * look.width / columns as f64 || self.named().count() > MOST_NAMED;
-        if is_list || self.named().count() == 0 { 8.0 } else { width }
+        let is_fit = width <= 0.3 * look.width / columns as f64;
+        (is_fit && self.named().count() <= MOST_NAMED).then_some(width)
     }
 
-    /// The names in lines above the chart, if they have no room at its right.
-    fn list(&self, look: &Look, columns: usize) -> Vec<Vec<&Series>> {
-        if self.label_room(look, columns) != 8.0 {
-            return Vec::new();
-        }
-        let width = look.panels(1, columns, 0.0).0[0].width;
+    /// The names in lines, each as wide as the picture.
+    fn list(&self, look: &Look) -> Vec<Vec<&Series>> {
+        let width = look.width - 2.0 * look.edge();
         let (mut lines, mut right): (Vec<Vec<&Series>>, f64) = (Vec::new(), width + 1.0);
         for series in self.named() {
             let needs = 34.0 + width_of(&series.name, look.size()).min(width - 34.0);
@@ -92,29 +94,19 @@ impl Chart {
         lines
     }
 
-    fn draw(&self, svg: &mut Svg, look: &Look, area: Area, columns: usize) {
+    /// Draws it, with so much room for names at its right; none where they are in a list.
+    fn draw(&self, svg: &mut Svg, look: &Look, area: Area, room: Option<f64>) {
         let (size, colours) = (look.size(), look.colours());
-        let list = self.list(look, columns);
         svg.text([area.left, area.top + size], look.font(colours.ink), &self.y.title);
-        for (index, line) in list.iter().enumerate() {
-            draw_list(
-                svg,
-                look,
-                [area.left, area.top + 20.0 * (index as f64 + 1.0)],
-                area.width,
-                line,
-            );
-        }
         let begins = if self.begins.is_empty() { 12.0 } else { 24.0 };
-        let head = size + begins + 20.0 * list.len() as f64;
+        let head = size + begins;
         let (top, bottom) = (area.top + head, area.bottom() - 2.0 * size - 14.0);
         let y_ticks = (((bottom - top) / 42.0) as usize).max(3);
         let y = self.scale(&self.y, &self.ys(), [bottom, top], y_ticks);
         let ticks = y.ticks(self.y.unit, y_ticks + 1);
         let labels = y.labels(&ticks, self.y.unit);
         let widest = labels.iter().map(|label| width_of(label, size)).fold(0.0, f64::max);
-        let (left, right) =
-            (area.left + widest + 8.0, area.right() - self.label_room(look, columns));
+        let (left, right) = (area.left + widest + 8.0, area.right() - room.unwrap_or(8.0));
         for (&tick, label) in ticks.iter().zip(&labels) {
             let Some(at) = y.at(tick) else { continue };
             svg.line([left, at], [right, at], colours.grid, &[("class", "grid".into())]);
@@ -125,12 +117,12 @@ impl Chart {
         let plot = Area { left, top, width: right - left, height: bottom - top };
         let x = self.draw_x(svg, look, plot);
         self.draw_begins(svg, look, plot, &x);
-        self.draw_guides(svg, look, plot, &y, !list.is_empty());
+        self.draw_guides(svg, look, plot, &y, room.is_none());
         let all: Vec<f64> =
             self.series.iter().flat_map(|s| s.points.iter().map(|p| p[0])).collect();
         draw_gaps(svg, look, plot, &self.gaps(), &x, &all);
         self.series.iter().for_each(|series| draw_series(svg, series, &x, &y));
-        if list.is_empty() {
+        if room.is_some() {
             self.draw_names(svg, look, plot, &x, &y);
         }
     }
@@ -292,15 +284,15 @@ fn apart(places: &mut [f64], line: f64, [top, bottom]: [f64; 2]) {
     }
 }
 
-fn draw_list(svg: &mut Svg, look: &Look, at: [f64; 2], width: f64, line: &[&Series]) {
-    let (size, mut left) = (look.size(), at[0]);
+fn draw_list(svg: &mut Svg, look: &Look, top: f64, line: &[&Series]) {
+    let (size, mut left) = (look.size(), look.edge());
     for series in line {
-        let middle = at[1] + 0.65 * size;
+        let middle = top + 0.65 * size;
         let more = [("stroke-width", "2.5".into()), ("stroke-dasharray", dashes(series).into())];
         svg.line([left, middle], [left + 14.0, middle], series.colour, &more);
-        let text = fitted(&series.name, size, width - 34.0);
+        let text = fitted(&series.name, size, look.width - 2.0 * look.edge() - 34.0);
         let font = look.font(look.colours().ink);
-        svg.text_with([left + 20.0, at[1] + size], font, &text, &[("class", "name".into())]);
+        svg.text_with([left + 20.0, top + size], font, &text, &[("class", "name".into())]);
         left += 34.0 + width_of(&text, size);
     }
 }

@@ -43,14 +43,14 @@ impl Default for CurveOptions {
     }
 }
 
-/// The most groups that one picture shows.
-const MOST_GROUPS: usize = 16;
+/// The most groups that one picture shows: as many as there are colours.
+const MOST_GROUPS: usize = 8;
 
 /// Loss and accuracy over the steps: of each batch, and of training and validation samples after each epoch.
 pub fn curves(groups: &[Group], options: &CurveOptions, look: &Look) -> String {
-    let groups = &groups[..groups.len().min(MOST_GROUPS)];
+    let (all, groups) = (groups.len(), &groups[..groups.len().min(MOST_GROUPS)]);
     let smooth = if options.smooth.is_finite() { options.smooth.clamp(0.0, 0.999) } else { 0.0 };
-    let figure = figure(groups, look, "Learning curves", &about(groups, smooth));
+    let figure = figure(groups, look, "Learning curves", &about(groups, all, smooth));
     let is_empty =
         |group: &Group| group.runs.iter().all(|run| run.steps.is_empty() && run.epochs.is_empty());
     if groups.iter().all(is_empty) {
@@ -129,7 +129,8 @@ fn losses(group: &Group, index: usize, of: usize, smooth: f64, look: &Look) -> V
     let raw: Vec<Vec<[f64; 2]>> = group.runs.iter().map(|run| step_losses(run)).collect();
     let soft: Vec<Vec<[f64; 2]>> = raw.iter().map(|points| smoothed(points, smooth)).collect();
     let mut all = Vec::new();
-    if let ([raw], true) = (&raw[..], smooth > 0.0) {
+    // Beside other runs it would hide them.
+    if let ([raw], 1, true) = (&raw[..], of, smooth > 0.0) {
         all.push(Series::new("", raw.clone(), train, Stroke::Faint));
     }
     all.push(one_of(&soft, &name(group, of, "train"), train, Stroke::Line));
@@ -253,7 +254,10 @@ fn chart(y: &str, unit: Unit, is_log: bool, groups: &[Group]) -> Chart {
 fn figure<'a>(groups: &[Group], look: &'a Look, what: &str, subtitle: &str) -> Figure<'a> {
     let title = match groups {
         [one] => format!("{what}: {}", one.name),
-        _ => format!("{what}: {} runs compared", groups.len()),
+        _ => {
+            let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
+            format!("{what}: {runs} runs compared")
+        }
     };
     let ends = groups.iter().map(|group| {
         let last = group.runs.iter().filter_map(|run| run.epochs.last()).next_back();
@@ -270,8 +274,11 @@ fn figure<'a>(groups: &[Group], look: &'a Look, what: &str, subtitle: &str) -> F
 }
 
 /// What the lines of the learning curves are.
-fn about(groups: &[Group], smooth: f64) -> String {
+fn about(groups: &[Group], all: usize, smooth: f64) -> String {
     let mut words = Vec::new();
+    if all > groups.len() {
+        words.push(format!("The first {} of {all}.", groups.len()));
+    }
     if let [Group { runs, .. }] = groups
         && let Some(start) = runs.first().and_then(|run| run.start.as_ref())
     {
@@ -281,6 +288,8 @@ fn about(groups: &[Group], smooth: f64) -> String {
     let has_validation = |run: &&History| run.epochs.iter().any(|e| e.validation_loss.is_some());
     if most > 1 {
         words.push("Mean of the seeds, in a band from the lowest to the highest.".to_string());
+    } else if smooth > 0.0 && groups.len() > 1 {
+        words.push(format!("Exponential mean ({smooth}) of the loss of each batch."));
     } else if smooth > 0.0 {
         words.push(format!("Loss of each batch, faint, and its exponential mean ({smooth})."));
     } else {

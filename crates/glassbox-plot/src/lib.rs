@@ -15,9 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod chart;
+mod classes;
 mod confusion;
 mod curves;
 mod figure;
+mod first_layer;
 mod gallery;
 mod history;
 mod inside;
@@ -30,12 +32,14 @@ mod svg;
 mod theme;
 mod units;
 
+pub use classes::classes;
 pub use confusion::confusion;
 pub use curves::{CurveOptions, Group, Test, curves, rate, throughput};
+pub use first_layer::first_layer;
 pub use gallery::errors;
 pub use history::{History, Reading, Start, StepRecord};
 pub use inside::{activations, flow, gradients, stuck, weights};
 pub use seen::{LayerSeen, Mistake, Seen};
 pub use series::MOST_POINTS;
 pub use theme::{Look, Theme};
-pub use units::{classes, dead, first_layer, image};
+pub use units::{dead, image};

@@ -88,8 +88,8 @@ impl Scale {
             (0..=count).map(|index| (first + index as f64) * step).collect()
         };
         let ticks = within(most);
-        // One tick says nothing about distances.
-        if ticks.len() < 2 { within(2 * most.max(1)) } else { ticks }
+        // One or two ticks say little about distances.
+        if ticks.len() < 3 { within(2 * most.max(1)) } else { ticks }
     }
 
     /// The numbers of these ticks, all written alike.
@@ -156,13 +156,12 @@ fn linear_ends([low, high]: [f64; 2], unit: Unit, ticks: usize) -> [f64; 2] {
     if first < last { [first, last] } else { [low, high] }
 }
 
-/// 1, 2 and 5 times powers of ten around the ends, or powers of ten where those are far apart.
+/// 1, 2 and 5 times powers of ten around the ends.
 fn log_ends([low, high]: [f64; 2]) -> [f64; 2] {
     let (low, high) = (low.max(1e-300), high.max(1e-300));
-    let is_far = high / low > 1e3;
     let round = |x: f64, up: bool| {
         let power = ten_to(x.log10().floor() as i32);
-        let parts: &[f64] = if is_far { &[1.0, 10.0] } else { &[1.0, 2.0, 5.0, 10.0] };
+        let parts = [1.0, 2.0, 5.0, 10.0];
         let near = 1e-9 * x;
         let mut all = parts.iter().map(|part| part * power);
         let found = if up { all.find(|y| *y >= x - near) } else { all.rfind(|y| *y <= x + near) };

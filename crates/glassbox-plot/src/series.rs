@@ -32,7 +32,7 @@ impl Series {
 
     /// Whether it has a name beside it, for which it needs a place.
     pub fn is_named(&self) -> bool {
-        let has_place = self.points.iter().any(|point| is_finite(point));
+        let has_place = self.points.iter().any(is_finite);
         self.stroke != Stroke::Faint && !self.name.is_empty() && has_place
     }
 }
