@@ -160,7 +160,7 @@ impl Chart {
         let bottom = plot.bottom();
         svg.line([plot.left, bottom], [plot.right(), bottom], colours.axis, &[]);
         let mut free = f64::NEG_INFINITY;
-        let ticks = x.ticks(self.x.unit, ((plot.width / 64.0) as usize).max(2));
+        let ticks = x.ticks(self.x.unit, ((plot.width / 52.0) as usize).max(2));
         for (&tick, label) in ticks.iter().zip(x.labels(&ticks, self.x.unit)) {
             let Some(at) = x.at(tick) else { continue };
             let half = 0.5 * width_of(&label, size);
