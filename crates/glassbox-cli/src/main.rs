@@ -13,6 +13,7 @@ mod gradients;
 mod image;
 mod live;
 mod output;
+mod plot;
 mod predict;
 mod sheet;
 mod summary;
@@ -51,9 +52,10 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
-        Command::Summary(arguments) => summary::run(arguments),
+        Command::Plot(arguments) => plot::run(arguments),
         Command::Diagnose(arguments) => diagnose::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Summary(arguments) => summary::run(arguments),
         Command::CheckGradients(arguments) => gradients::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor => doctor::run(),

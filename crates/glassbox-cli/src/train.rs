@@ -122,7 +122,7 @@ fn resume(
     (asked.epochs, asked.max_steps) = (record.settings.epochs, record.settings.max_steps);
     if asked != record.settings || arguments.recipe.is_some() {
         let message = "a run goes on with the settings it began with (hint: beside --resume give only \
-                       --epochs, --max-steps, --device, --threads, --plan, --data-dir)";
+                       --epochs, --max-steps, --device, --threads, --plan, --inside, --data-dir)";
         return Err(Failure::Usage(message.to_string()));
     }
     let epochs = arguments.epochs.unwrap_or(record.settings.epochs);

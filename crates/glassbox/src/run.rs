@@ -119,7 +119,7 @@ impl Run {
         Ok((Run { folder, record, trainer, test, log, started, _lock: lock }, notes))
     }
 
-    /// Looks inside steps now and then, with a doctor: see [`Trainer::look_inside`].
+    /// Looks inside steps now and then, with a doctor, from now on: see [`Trainer::look_inside`].
     pub fn look_inside(&mut self) {
         self.trainer.look_inside();
     }
