@@ -1,8 +1,7 @@
-//! What happened in a run, as its events tell: gathered live, or read from a file that is not trusted.
+//! What happened in a run, as its events tell: gathered live, or read from its folder.
 
-use glassbox::{Ending, EpochRecord, Event, LayerInside};
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use glassbox::run::{Unread, read_events};
+use glassbox::{Ending, EpochRecord, Event, LayerInside, Result};
 use std::path::Path;
 
 /// What happened in a run.
@@ -20,8 +19,8 @@ pub struct History {
     pub insides: Vec<(u64, Vec<LayerInside>)>,
     /// Why it ended, if it did.
     pub ending: Option<Ending>,
-    /// How many more steps, and looks, have to come before one is kept: long runs are thinned.
-    strides: [Stride; 2],
+    /// How many more steps, looks and epochs have to come before one is kept: long runs are thinned.
+    strides: [Stride; 3],
 }
 
 /// How a run began.
@@ -63,25 +62,9 @@ impl Default for Stride {
     }
 }
 
-/// The most steps and looks that are kept, and the first of them, which stay.
-const MOST: [usize; 2] = [40_000, 600];
-const FIRST: [usize; 2] = [100, 20];
-
-/// The most epochs that are kept: more are hardly seen apart.
-const MOST_EPOCHS: usize = 100_000;
-
-/// The longest line, and the most of a file, that is read.
-const LONGEST_LINE: u64 = 4 << 20;
-const LARGEST_FILE: u64 = 1 << 30;
-
-/// A file of events, as far as it could be read.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// What happened.
-    pub history: History,
-    /// What a reader should be told: damaged lines, a file that is too large.
-    pub note: Option<String>,
-}
+/// The most steps, looks and epochs that are kept, and the first of them, which stay.
+const MOST: [usize; 3] = [40_000, 600, 20_000];
+const FIRST: [usize; 3] = [100, 20, 100];
 
 impl History {
     /// A run of that name of which nothing is known yet.
@@ -110,33 +93,20 @@ impl History {
                 let inside = (*step, layers.clone());
                 self.strides[1].keep(&mut self.insides, inside, 1);
             }
-            Event::Epoch(epoch) if self.epochs.len() < MOST_EPOCHS => self.epochs.push(*epoch),
+            Event::Epoch(epoch) => self.strides[2].keep(&mut self.epochs, *epoch, 2),
             Event::Finished { ending, .. } => self.ending = Some(*ending),
             _ => {}
         }
     }
 
-    /// The events in a file, one a line. Lines that are none are passed over, and counted in the note.
-    pub fn read(path: &Path, name: &str) -> std::io::Result<Reading> {
-        let file = std::fs::File::open(path)?;
-        let is_whole = file.metadata()?.len() <= LARGEST_FILE;
-        let mut reader = BufReader::new(file.take(LARGEST_FILE));
-        let (mut history, mut damaged, mut line) = (History::new(name), 0u64, Vec::new());
-        while next_line(&mut reader, &mut line)? {
-            match event(&line) {
-                Some(event) => history.push(&event),
-                None => damaged += u64::from(!line.trim_ascii().is_empty()),
-            }
-        }
-        let mut notes = Vec::new();
-        if damaged > 0 {
-            notes.push(format!("{damaged} damaged lines are passed over"));
-        }
-        if !is_whole {
-            notes.push(format!("only its first {} MiB are read", LARGEST_FILE >> 20));
-        }
-        let note = (!notes.is_empty()).then(|| notes.join(", "));
-        Ok(Reading { history, note })
+    /// What the events in a run's folder tell, and what of them could not be read.
+    ///
+    /// # Errors
+    /// If there are none, or they cannot be read.
+    pub fn read(folder: &Path, name: &str) -> Result<(History, Unread)> {
+        let mut history = History::new(name);
+        let unread = read_events(folder, &mut |event| history.push(event))?;
+        Ok((history, unread))
     }
 
     /// Steps an epoch, as far as it is known.
@@ -171,64 +141,6 @@ impl Stride {
     }
 }
 
-/// Reads a line into `line`, or nothing of one that is too long; whether there was any.
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    if reader.take(LONGEST_LINE).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    while line.len() as u64 >= LONGEST_LINE && line.last() != Some(&b'\n') {
-        // It is damaged; what is left of it is read and thrown away.
-        let mut rest = Vec::new();
-        if reader.take(LONGEST_LINE).read_until(b'\n', &mut rest)? == 0 {
-            break;
-        }
-        if rest.last() == Some(&b'\n') {
-            *line = b"too long".to_vec();
-        }
-    }
-    Ok(true)
-}
-
-/// The event of a line, if it is one. JSON has no NaN: where a number is missing, it was none.
-fn event(line: &[u8]) -> Option<Event> {
-    if let Ok(event) = serde_json::from_slice(line) {
-        return sound(event);
-    }
-    let value: Value = serde_json::from_slice(line).ok()?;
-    let number = |key: &str| value.get(key).map(|x| x.as_f64().unwrap_or(f64::NAN));
-    let step = value.get("step")?.as_u64()?;
-    let epoch = u32::try_from(value.get("epoch")?.as_u64()?).ok()?;
-    match value.get("event")?.as_str()? {
-        "step" => Some(Event::Step {
-            step,
-            epoch,
-            loss: number("loss")?,
-            epoch_loss: number("epoch_loss")?,
-            epoch_accuracy: number("epoch_accuracy"),
-            rate: number("rate")? as f32,
-            seconds: number("seconds")?,
-        }),
-        "epoch" => Some(Event::Epoch(EpochRecord {
-            epoch,
-            step,
-            train_loss: number("train_loss")?,
-            train_accuracy: number("train_accuracy"),
-            validation_loss: number("validation_loss").filter(|x| !x.is_nan()),
-            validation_accuracy: number("validation_accuracy").filter(|x| !x.is_nan()),
-            seconds: number("seconds")?,
-        })),
-        _ => None,
-    }
-}
-
-/// The event, unless it holds more than a trainer says: a picture has no room for a million layers.
-fn sound(event: Event) -> Option<Event> {
-    let Event::Inside { layers, .. } = &event else { return Some(event) };
-    let is_sound = layers.len() <= 256 && layers.iter().all(|layer| layer.parameters.len() <= 16);
-    is_sound.then_some(event)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +153,6 @@ mod tests {
     #[test]
     fn a_file_is_not_trusted() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
         let mut text = serde_json::to_string(&step(1)).unwrap();
         text.push_str(
             "\n{\"event\":\"step\",\"step\":2,\"epoch\":1,\"loss\":null,\"epoch_loss\":null,",
@@ -256,11 +167,11 @@ mod tests {
         text.push_str(&serde_json::to_string(&step(3)).unwrap());
         let mut bytes = text.into_bytes();
         bytes.extend(b"\n\xff\xfe\n{\"event\":\"step\",\"st");
-        std::fs::write(&path, bytes).unwrap();
-        let Reading { history, note } = History::read(&path, "run").unwrap();
+        std::fs::write(folder.path().join("events.jsonl"), bytes).unwrap();
+        let (history, unread) = History::read(folder.path(), "run").unwrap();
         assert_eq!(history.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(history.steps[1].loss.is_nan());
-        assert_eq!(note.as_deref(), Some("8 damaged lines are passed over"));
+        assert_eq!(unread.note().unwrap(), "events.jsonl: 8 damaged lines are passed over");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use confusion::confusion;
 pub use curves::{CurveOptions, Group, Test, curves, rate, throughput};
 pub use first_layer::first_layer;
 pub use gallery::errors;
-pub use history::{History, Reading, Start, StepRecord};
+pub use history::{History, Start, StepRecord};
 pub use inside::{activations, flow, gradients, stuck, weights};
 pub use seen::{LayerSeen, Mistake, Seen};
 pub use series::MOST_POINTS;

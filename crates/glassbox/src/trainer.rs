@@ -384,7 +384,9 @@ impl Trainer {
         let progress = &mut self.progress;
         progress.count(sum, result, seconds);
         let step = progress.step;
-        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) {
+        let is_sound = result.loss.is_finite();
+        // The step that ends a run is told of, whichever it is.
+        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) || !is_sound {
             sink.event(&Event::Step {
                 step,
                 epoch: progress.epoch + 1,
@@ -395,7 +397,7 @@ impl Trainer {
                 seconds: progress.seconds,
             })?;
         }
-        if result.loss.is_finite() {
+        if is_sound {
             return Ok(());
         }
         Err(self.diverged(format!("the loss became {}", result.loss), self.progress.step))
