@@ -5,12 +5,15 @@
 
 mod args;
 mod data;
+mod diagnose;
 mod doctor;
 mod eval;
+mod explain;
 mod gradients;
 mod image;
 mod live;
 mod output;
+mod plot;
 mod predict;
 mod sheet;
 mod summary;
@@ -32,6 +35,8 @@ pub enum Failure {
     Usage(String),
     /// Something that the command itself found.
     Other(String),
+    /// What was examined is ill, and that was said.
+    Ill,
     /// Someone asked to stop.
     Interrupted,
 }
@@ -47,6 +52,9 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Plot(arguments) => plot::run(arguments),
+        Command::Diagnose(arguments) => diagnose::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Summary(arguments) => summary::run(arguments),
         Command::CheckGradients(arguments) => gradients::run(arguments),
         Command::Data(arguments) => data::run(arguments),
@@ -72,6 +80,7 @@ fn exit_code(failure: Failure) -> ExitCode {
         }
         Failure::Usage(message) => (message, 2),
         Failure::Other(message) => (message, 1),
+        Failure::Ill => return ExitCode::from(1),
         Failure::Interrupted => return ExitCode::from(130),
     };
     complain(&message);

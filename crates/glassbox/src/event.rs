@@ -1,9 +1,13 @@
 //! Events: all that leaves the trainer.
 //!
 //! The trainer knows no listener. It emits events, and whoever wants to know implements [`Sink`]:
-//! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
+//! the run's folder, the live line, a dashboard. In a file they are one JSON object a line, in which numbers that are not
+//! finite are the words "NaN", "Infinity" and "-Infinity".
+
+pub(crate) mod number;
 
 use crate::error::Result;
+use crate::inside::LayerInside;
 use crate::network::Network;
 use crate::telemetry::GpuReading;
 use serde::{Deserialize, Serialize};
@@ -30,6 +34,7 @@ pub enum Event {
         /// The step it goes on from; 0 at the beginning.
         step: u64,
         /// The mean loss before the first step, and what a network that knows nothing would have.
+        #[serde(with = "number", default)]
         untrained: Option<[f64; 2]>,
     },
     /// A step was made.
@@ -39,15 +44,27 @@ pub enum Event {
         /// The epoch, counted from 1.
         epoch: u32,
         /// The mean loss of the step's batch.
+        #[serde(with = "number")]
         loss: f64,
         /// The mean loss of the epoch so far.
+        #[serde(with = "number")]
         epoch_loss: f64,
         /// The accuracy on the epoch's samples so far, each before it was learned from; of a classifier.
+        #[serde(with = "number", default)]
         epoch_accuracy: Option<f64>,
         /// The learning rate.
+        #[serde(with = "number")]
         rate: f32,
         /// Training time of the run so far, in seconds.
+        #[serde(with = "number")]
         seconds: f64,
+    },
+    /// What a step was like inside: now and then, if somebody asked for it.
+    Inside {
+        /// The step, counted from 1.
+        step: u64,
+        /// Its layers, in order.
+        layers: Vec<LayerInside>,
     },
     /// An epoch ended.
     Epoch(EpochRecord),
@@ -57,6 +74,19 @@ pub enum Event {
         step: u64,
         /// The GPU.
         gpu: GpuReading,
+    },
+    /// The doctor found an illness, or the trainer a number that is not finite: see [`Finding`](crate::diagnose::Finding).
+    Warning {
+        /// The step at which it was found; 0 is before the first.
+        step: u64,
+        /// What it is: the code of a rule of the doctor.
+        code: String,
+        /// What was seen, in numbers.
+        what: String,
+        /// Where it comes from.
+        cause: String,
+        /// What to change.
+        cure: String,
     },
     /// A checkpoint was written.
     Checkpoint {
@@ -82,14 +112,19 @@ pub struct EpochRecord {
     /// The steps made so far.
     pub step: u64,
     /// The mean loss on the training samples, each before it was learned from.
+    #[serde(with = "number")]
     pub train_loss: f64,
     /// The accuracy on the training samples, each before it was learned from; of a classifier.
+    #[serde(with = "number", default)]
     pub train_accuracy: Option<f64>,
     /// The mean loss on the validation samples, if there are any.
+    #[serde(with = "number", default)]
     pub validation_loss: Option<f64>,
     /// The accuracy on the validation samples, if there are any; of a classifier.
+    #[serde(with = "number", default)]
     pub validation_accuracy: Option<f64>,
     /// How long its steps took, in seconds.
+    #[serde(with = "number")]
     pub seconds: f64,
 }
 

@@ -54,8 +54,11 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
+pub mod diagnose;
 pub mod evaluate;
 pub mod event;
+pub mod explain;
+pub mod inside;
 pub mod plan;
 pub mod samples;
 pub mod settings;
@@ -65,11 +68,14 @@ pub mod run;
 pub mod sweep;
 
 pub use device::{Cuda, Device, DeviceName};
+pub use diagnose::{Doctor, Finding};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
+pub use explain::{Explanation, Quantity, explain};
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
+pub use inside::{LayerInside, ParameterInside, Spread};
 pub use layers::{Layer, Moment, Parameter, Pass};
 pub use loss::{Loss, LossName, Reduction, Targets};
 pub use network::Network;

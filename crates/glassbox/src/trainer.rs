@@ -1,13 +1,16 @@
 //! The trainer: epochs of steps, with validation, checkpoints, and events for whoever listens.
 
 mod progress;
+mod watch;
 
 pub use progress::{Best, Progress};
 
 use crate::device::Device;
+use crate::diagnose::{Attended, Doctor, Finding};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, check_widths, evaluate, mean_squared_error};
 use crate::event::{Ending, EpochRecord, Event, Sink};
+use crate::inside::Looks;
 use crate::layers::Moment;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
@@ -21,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use watch::Watch;
 
 /// A plan gets as many steps at a time as take about this long, so that a stop is heeded soon.
 const PATIENCE: Duration = Duration::from_millis(40);
@@ -49,6 +53,11 @@ pub struct Trainer {
     at_once: u64,
     /// The GPU that computes, if one does.
     telemetry: Option<Telemetry>,
+    /// Which steps are looked into, if any.
+    looks: Option<Looks>,
+    /// Hears what happens, if steps are looked into.
+    doctor: Option<Box<Doctor>>,
+    watch: Watch,
 }
 
 impl Trainer {
@@ -118,7 +127,26 @@ impl Trainer {
             saved: None,
             at_once: 1,
             telemetry,
+            looks: None,
+            doctor: None,
+            watch: Watch::default(),
         })
+    }
+
+    /// Emits [`Event::Inside`] for the first steps and now and then, and [`Event::Warning`] where a [`Doctor`] finds an
+    /// illness, from now on. What training comes to does not depend on it.
+    pub fn look_inside(&mut self) {
+        self.looks = Some(Looks::new(self.progress.step));
+        let mut doctor = Doctor::new(&self.settings, Some(self.training.clone()));
+        if let Some(validation) = &self.validation {
+            doctor.compare(validation, "validation");
+        }
+        self.doctor = Some(Box::new(doctor));
+    }
+
+    /// The doctor, if steps are looked into.
+    pub fn doctor(&self) -> Option<&Doctor> {
+        self.doctor.as_deref()
     }
 
     /// Says what the samples are. A checkpoint is resumed from only with the same ones.
@@ -174,6 +202,16 @@ impl Trainer {
     /// Trains to the end, or until `stop` is set: then the step at hand is finished and a
     /// checkpoint written.
     pub fn run(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
+        let mut doctor = self.doctor.take();
+        let sink = &mut Attended { doctor: doctor.as_deref_mut(), sink };
+        let ending = self.run_to_end(sink, stop);
+        let finding = ending.as_ref().err().and_then(Finding::of_error);
+        let told = finding.map_or(Ok(()), |finding| sink.event(&finding.into()));
+        self.doctor = doctor;
+        ending.and_then(|ending| told.map(|()| ending))
+    }
+
+    fn run_to_end(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
         self.start(sink)?;
         let ending = loop {
             if let Some(ending) = self.ending(stop) {
@@ -246,9 +284,7 @@ impl Trainer {
 
     /// The rest of an epoch, up to the reasons to end.
     fn epoch(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<()> {
-        let samples = self.training.len() as u32;
-        let stream = Philox::new(self.settings.seed, Purpose::Shuffle, self.progress.epoch, 0);
-        let order = stream.permutation(samples);
+        let order = self.order(self.progress.epoch);
         while self.progress.epoch_steps < self.steps_per_epoch() {
             if self.ending(stop).is_some() {
                 return Ok(());
@@ -268,14 +304,33 @@ impl Trainer {
         self.end_epoch(sink)
     }
 
+    /// The order of the samples in an epoch.
+    fn order(&self, epoch: u32) -> Vec<u32> {
+        let stream = Philox::new(self.settings.seed, Purpose::Shuffle, epoch, 0);
+        stream.permutation(self.training.len() as u32)
+    }
+
+    /// The rate of a step, counted from 0.
+    fn rate(&self, step: u64) -> f32 {
+        self.settings.schedule.rate(self.settings.lr, step, self.steps())
+    }
+
     /// Up to `count` steps in one call of the plan.
     fn steps_at_once(&mut self, order: &[u32], count: u64, sink: &mut dyn Sink) -> Result<()> {
         let first = self.progress.step;
+        if !self.watch.keep(&self.network, &self.optimizer, first) {
+            self.check_finite()?;
+        }
         let most = self.settings.max_steps.unwrap_or(u64::MAX) - first;
-        let count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
-        let total = self.steps();
-        let rate = |step| self.settings.schedule.rate(self.settings.lr, step, total);
-        let rates: Vec<f32> = (first..first + count).map(rate).collect();
+        let mut count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
+        let look = self.looks.as_ref().map(|looks| looks.next(first, self.progress.seconds));
+        let is_look = look == Some(first + 1);
+        // The step that is looked into begins a call.
+        count = count.min(match look {
+            Some(look) if !is_look => look - 1 - first,
+            _ => count,
+        });
+        let rates: Vec<f32> = (first..first + count).map(|step| self.rate(step)).collect();
         let begin = self.progress.epoch_steps as usize * self.settings.batch;
         let end = order.len().min(begin + count as usize * self.settings.batch);
         let steps = Steps {
@@ -288,8 +343,21 @@ impl Trainer {
             clip: self.settings.clip,
             moment: Moment { seed: self.settings.seed, step: first as u32 },
         };
+        if let (Some(looks), true) = (&mut self.looks, is_look) {
+            let one = &steps.order[..steps.order.len().min(steps.batch)];
+            let steps = Steps { order: one, rates: &rates[..1], ..steps };
+            let seconds = self.progress.seconds;
+            let layers = looks.look(&self.network, &self.optimizer, &steps, seconds)?;
+            sink.event(&Event::Inside { step: first + 1, layers })?;
+        }
         let start = Instant::now();
-        let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps)?;
+        let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps);
+        let results = results.map_err(|error| match error {
+            Error::Refused { what, .. } if self.settings.clip.is_some() => {
+                self.diverged(what.to_string(), first + count)
+            }
+            error => error,
+        })?;
         let seconds = start.elapsed().as_secs_f64() / results.len().max(1) as f64;
         for (result, rate) in results.into_iter().zip(rates) {
             self.record(result, rate, seconds, sink)?;
@@ -316,7 +384,9 @@ impl Trainer {
         let progress = &mut self.progress;
         progress.count(sum, result, seconds);
         let step = progress.step;
-        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) {
+        let is_sound = result.loss.is_finite();
+        // The step that ends a run is told of, whichever it is.
+        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) || !is_sound {
             sink.event(&Event::Step {
                 step,
                 epoch: progress.epoch + 1,
@@ -327,10 +397,10 @@ impl Trainer {
                 seconds: progress.seconds,
             })?;
         }
-        if result.loss.is_finite() {
+        if is_sound {
             return Ok(());
         }
-        Err(self.diverged(format!("the loss became {}", result.loss)))
+        Err(self.diverged(format!("the loss became {}", result.loss), self.progress.step))
     }
 
     /// How well the network does on samples that it has not seen.
@@ -344,24 +414,14 @@ impl Trainer {
         Err(Error::Diverged { what, step: self.progress.step, hint })
     }
 
-    /// The error that training ran into infinities, with what is left of the run.
-    fn diverged(&self, what: String) -> Error {
-        let left = match self.saved {
-            Some(step) => format!("the checkpoint of step {step} is sound"),
-            None => "there is no checkpoint yet".to_string(),
-        };
-        let or = match self.settings.reduction {
-            Reduction::Mean => "inputs around 0 with a deviation around 1",
-            Reduction::Sum => "--reduction mean",
-        };
-        let hint = format!("try a learning rate ten times smaller, or {or}; {left}");
-        Error::Diverged { what, step: self.progress.step, hint }
-    }
-
     /// A network that is not finite is no result, and nothing to go on from.
     pub(super) fn check_finite(&self) -> Result<()> {
         match self.network.first_not_finite() {
-            Some(name) => Err(self.diverged(format!("the parameter {name} is no longer finite"))),
+            Some(name) => {
+                let what = format!("the parameter {name} is not finite");
+                // The step after may be the first to make something of it.
+                Err(self.diverged(what, self.progress.step + 1))
+            }
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ from . import _arrays, _native
 from ._devices import open_device
 from ._numbers import path as file_path
 from ._numbers import real, whole, word
-from .callbacks import Callback, Event, Progress, StopTraining, hear, listeners_of
+from .callbacks import Callback, Progress, StopTraining, event_of, hear, listeners_of
 from .history import History, epoch_of, html_table
 from .layers import Layer, text_of
 from .losses import CrossEntropy, Loss, loss_of
@@ -340,7 +340,7 @@ class Network:
         progress = Progress() if verbose else None
 
         def listen(text: str) -> bool:
-            event: Event = json.loads(text)
+            event = event_of(text)
             # Not before: a training that is refused leaves the history of the one before.
             if event["event"] == "started":
                 self.history = history

@@ -1,0 +1,225 @@
+//! Looking inside a step: how weights, activations and gradients are spread, and how far the step moves the weights.
+//!
+//! A look takes the step on copies, operation by operation, whatever the plan does: what training comes to does not
+//! depend on whether anybody looked. Looks are rare: after the first steps they take at most a hundredth of the time.
+
+use crate::device::Device;
+use crate::error::Result;
+use crate::event::number;
+use crate::layers::{Parameter, Part};
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::plan::{Layered, Plan, Steps};
+use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// So many numbers of a tensor are looked at, evenly spaced, if it has more.
+const MOST: usize = 10_000;
+
+/// Bins of a histogram.
+pub const BINS: usize = 32;
+
+/// Steps that are looked at whatever it costs: 1, 2, 4 and so on, up to this one.
+const FIRST: u64 = 64;
+
+/// How numbers are spread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// The least, and the largest; of those that are finite.
+    #[serde(with = "number")]
+    pub range: [f32; 2],
+    /// The mean.
+    #[serde(with = "number")]
+    pub mean: f32,
+    /// The standard deviation.
+    #[serde(with = "number")]
+    pub deviation: f32,
+    /// √Σx², of all numbers, also where only some are looked at.
+    #[serde(with = "number")]
+    pub norm: f64,
+    /// How many are NaN or infinite, of all.
+    pub not_finite: u64,
+    /// How many of those looked at lie in each of [`BINS`] equal parts of the range.
+    pub bins: Vec<u32>,
+}
+
+/// A layer in a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerInside {
+    /// Its place in the network, the prefix of its parameters' names.
+    pub index: usize,
+    /// What it is: `dense`, or its text.
+    pub layer: String,
+    /// Its outputs for the batch.
+    pub output: Spread,
+    /// The gradient of the loss with respect to them.
+    pub gradient: Spread,
+    /// Of a relu or another activation that ends at 0 or 1: how many units say the same, within 10⁻⁶, to every sample
+    /// of the batch, and how many there are.
+    pub stuck: Option<[u32; 2]>,
+    /// Its parameters.
+    pub parameters: Vec<ParameterInside>,
+}
+
+/// A parameter in a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterInside {
+    /// `weight` or `bias`.
+    pub name: String,
+    /// Its numbers before the step.
+    pub value: Spread,
+    /// The gradient of the loss with respect to them.
+    pub gradient: Spread,
+    /// ‖new − old‖ / ‖old‖; nothing where the old norm is zero. About 10⁻³ is usual.
+    #[serde(with = "number", default)]
+    pub update_ratio: Option<f64>,
+}
+
+impl Spread {
+    /// How the numbers of a tensor are spread.
+    pub fn of(numbers: &[f32]) -> Spread {
+        let every = numbers.len().div_ceil(MOST).max(1);
+        let seen = || numbers.iter().step_by(every).copied().filter(|x| x.is_finite());
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        let (mut count, mut sum, mut squares) = (0u32, 0.0f64, 0.0f64);
+        for x in seen() {
+            (low, high) = (low.min(x), high.max(x));
+            count += 1;
+            sum += f64::from(x);
+            squares += f64::from(x) * f64::from(x);
+        }
+        if count == 0 {
+            (low, high) = (0.0, 0.0);
+        }
+        let mean = sum / f64::from(count.max(1));
+        let variance = (squares / f64::from(count.max(1)) - mean * mean).max(0.0);
+        let mut bins = vec![0; BINS];
+        let scale = BINS as f64 / (f64::from(high) - f64::from(low)).max(f64::MIN_POSITIVE);
+        for x in seen() {
+            let bin = (scale * (f64::from(x) - f64::from(low))) as usize;
+            bins[bin.min(BINS - 1)] += 1;
+        }
+        let all =
+            total(numbers.len(), |i| square(if numbers[i].is_finite() { numbers[i] } else { 0.0 }));
+        let not_finite = numbers.iter().map(|x| u64::from(!x.is_finite())).sum();
+        let (mean, deviation) = (mean as f32, variance.sqrt() as f32);
+        Spread { range: [low, high], mean, deviation, norm: all.sqrt(), not_finite, bins }
+    }
+}
+
+/// When to look, so that it takes little of the time.
+pub(crate) struct Looks {
+    /// The last step that was looked at, counted from 1.
+    last: u64,
+    /// The training time, in seconds, from which on there may be another look.
+    due: f64,
+    /// Where looks are taken if the training is on a GPU.
+    aside: Option<Device>,
+}
+
+impl Looks {
+    /// Looks from `step` on.
+    pub(crate) fn new(step: u64) -> Looks {
+        Looks { last: step, due: 0.0, aside: None }
+    }
+
+    /// The next step to be looked at, counted from 1, after `step` steps and so many seconds of training.
+    pub(crate) fn next(&self, step: u64, seconds: f64) -> u64 {
+        let first = (step + 1).next_power_of_two();
+        if first <= FIRST {
+            return first;
+        }
+        // A quarter further each time: as many looks for the first hundred steps as for the last half.
+        let next = (self.last + self.last / 4 + 1).max(step + 1);
+        if seconds < self.due {
+            // It is asked again after each call of the plan, which this leaves as long as they are.
+            return u64::MAX;
+        }
+        next
+    }
+
+    /// Takes the one step of `steps` on copies, and says what it is like inside.
+    pub(crate) fn look(
+        &mut self,
+        network: &Network,
+        optimizer: &Optimizer,
+        steps: &Steps,
+        seconds: f64,
+    ) -> Result<Vec<LayerInside>> {
+        let begun = Instant::now();
+        let device = match steps.device {
+            Device::Cuda(_) => match &self.aside {
+                Some(device) => device.clone(),
+                None => self.aside.insert(Device::cpu(Some(1))?).clone(),
+            },
+            device => device.clone(),
+        };
+        let (mut after, mut optimizer) = (network.clone(), optimizer.clone());
+        let steps = Steps { device: &device, ..*steps };
+        Layered::default().run(&mut after, &mut optimizer, &steps)?;
+        let layers = inside(network, &after);
+        self.last = u64::from(steps.moment.step) + 1;
+        self.due = seconds + 100.0 * begun.elapsed().min(Duration::from_secs(1)).as_secs_f64();
+        Ok(layers)
+    }
+}
+
+/// What a step from one network to the other was like.
+fn inside(before: &Network, after: &Network) -> Vec<LayerInside> {
+    let layers = before.layers().iter().zip(after.layers()).zip(before.summary().layers);
+    let flows = after.activations().iter().zip(after.output_gradients());
+    let mut insides = Vec::new();
+    for (((old, new), row), (output, gradient)) in layers.zip(flows) {
+        let pairs = old.parameters().iter().zip(new.parameters());
+        insides.push(LayerInside {
+            index: row.index,
+            layer: row.layer,
+            output: Spread::of(output.data()),
+            gradient: Spread::of(gradient.data()),
+            stuck: stuck(old.part(), output),
+            parameters: pairs.map(|(old, new)| parameter(old, new)).collect(),
+        });
+    }
+    insides
+}
+
+/// What a step did to a parameter.
+fn parameter(old: &Parameter, new: &Parameter) -> ParameterInside {
+    let (value, moved) = (Spread::of(old.value.data()), distance(&new.value, &old.value));
+    let update_ratio = (value.norm > 0.0).then(|| moved / value.norm);
+    let gradient = Spread::of(new.gradient.data());
+    ParameterInside { name: old.name.to_string(), value, gradient, update_ratio }
+}
+
+/// ‖a − b‖
+fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    let (a, b) = (a.data(), &b.data()[..a.len()]);
+    total(a.len(), |i| square(a[i] - b[i])).sqrt()
+}
+
+fn square(x: f32) -> f64 {
+    f64::from(x) * f64::from(x)
+}
+
+/// Adds up `count` numbers, in eight sums side by side: one sum would wait for itself.
+fn total(count: usize, number: impl Fn(usize) -> f64) -> f64 {
+    let mut sums = [0.0; 8];
+    for first in (0..count / 8).map(|i| 8 * i) {
+        (0..8).for_each(|i| sums[i] += number(first + i));
+    }
+    let rest = (count / 8 * 8..count).map(number).sum::<f64>();
+    sums.iter().sum::<f64>() + rest
+}
+
+/// How many units of an activation (b,o) say the same to every sample, and how many there are.
+fn stuck(part: Part, output: &Tensor) -> Option<[u32; 2]> {
+    let (Part::Activation(_), &[rows, units]) = (part, output.shape()) else { return None };
+    if rows < 2 {
+        return None;
+    }
+    let y = output.data();
+    let is_stuck =
+        |&unit: &usize| (1..rows).all(|row| (y[row * units + unit] - y[unit]).abs() <= 1e-6);
+    Some([(0..units).filter(is_stuck).count() as u32, units as u32])
+}
