@@ -86,9 +86,14 @@ impl Pool {
     pub(crate) fn empty(&self) -> Result<()> {
         // Blocks that come back from now on may be in use by work that is not waited for.
         let blocks = std::mem::take(&mut *self.blocks());
-        self.stream.synchronize()?;
-        drop(blocks);
-        Ok(())
+        let done = self.stream.synchronize();
+        if done.is_err() {
+            // Nor may these be freed, if nobody knows whether they are in use.
+            for (bytes, blocks) in blocks {
+                self.blocks().entry(bytes).or_default().extend(blocks);
+            }
+        }
+        done
     }
 
     fn blocks(&self) -> MutexGuard<'_, HashMap<usize, Vec<Block>>> {

@@ -39,8 +39,8 @@ pub enum Numbers {
 
 /// Answers as they can be read without the interpreter; values with how many there are a sample.
 pub enum GivenAnswers {
-    Classes(Lent<u32>),
-    Values(Lent<f32>, usize),
+    Classes(Vec<u32>),
+    Values(Vec<f32>, usize),
 }
 
 impl InputArray<'_> {
@@ -65,12 +65,12 @@ impl InputArray<'_> {
 }
 
 impl AnswerArray<'_> {
-    /// The answers, lent by their owner.
+    /// The answers, copied: they were checked, and are not to change afterwards.
     pub fn give(&self) -> PyResult<GivenAnswers> {
         Ok(match self {
-            AnswerArray::Classes(labels) => GivenAnswers::Classes(Lent::new(labels)?),
+            AnswerArray::Classes(labels) => GivenAnswers::Classes(labels.as_slice()?.to_vec()),
             AnswerArray::Values(values) => {
-                GivenAnswers::Values(Lent::new(values)?, values.shape()[1])
+                GivenAnswers::Values(values.as_slice()?.to_vec(), values.shape()[1])
             }
         })
     }
@@ -101,16 +101,12 @@ impl Given {
     pub fn samples(
         &self,
         inputs: Inputs,
-        y: &GivenAnswers,
+        y: GivenAnswers,
         outputs: usize,
     ) -> glassbox::Result<Samples> {
         let answers = match y {
-            GivenAnswers::Classes(labels) => {
-                Answers::Classes { labels: labels.to_vec(), classes: outputs }
-            }
-            GivenAnswers::Values(values, width) => {
-                Answers::Values { values: values.to_vec(), width: *width }
-            }
+            GivenAnswers::Classes(labels) => Answers::Classes { labels, classes: outputs },
+            GivenAnswers::Values(values, width) => Answers::Values { values, width },
         };
         let samples = Samples { inputs, answers, width: self.width };
         if samples.len() != self.rows {
@@ -130,8 +126,8 @@ pub fn on_device() -> Error {
 
 /// The memory of an array, which is kept.
 ///
-/// Its owner is asked, in the documentation of whatever takes it, not to write to the array or to resize it meanwhile, as
-/// NumPy asks of whoever hands memory to other threads. Nothing here can make sure of it.
+/// Its owner is asked, in the documentation of `Network`, not to write to the array or to resize it meanwhile, as NumPy
+/// asks of whoever hands memory to other threads. Nothing here can make sure of it.
 pub struct Lent<T> {
     _array: Py<PyAny>,
     start: *const T,

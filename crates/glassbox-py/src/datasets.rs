@@ -1,6 +1,6 @@
 //! Data sets.
 
-use crate::errors::apart;
+use crate::work::run_interruptibly;
 use glassbox::data::{self, DataPair, Dataset, LoadOptions};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -23,10 +23,12 @@ pub fn load(
     folder: Option<PathBuf>,
     download: bool,
 ) -> PyResult<Py<PyAny>> {
-    let DataPair { train, test, .. } = apart(py, || {
+    let name = name.to_string();
+    // A download that was left goes on, and whoever asks for the set meanwhile waits for its lock.
+    let DataPair { train, test, .. } = run_interruptibly(py, true, move |_| {
         let options =
             LoadOptions { data_dir: folder, allow_download: download, ..LoadOptions::from_env() };
-        Ok(data::load(name, &options)?)
+        Ok(data::load(&name, &options)?)
     })?;
     let pair = Pair { train: half(py, train)?, test: half(py, test)? };
     Ok(pair.into_pyobject(py)?.into_any().unbind())

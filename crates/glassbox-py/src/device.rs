@@ -1,6 +1,6 @@
 //! Where to compute.
 
-use crate::errors::apart;
+use crate::work::{run_detached, run_locked};
 use glassbox::DeviceName;
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub struct Device {
 impl Device {
     #[new]
     fn new(py: Python, name: &str, threads: Option<usize>) -> PyResult<Device> {
-        let (name, device, why) = apart(py, || {
+        let (name, device, why) = run_detached(py, || {
             let name: DeviceName = name.parse()?;
             let (device, why) = glassbox::Device::choose(name, threads)?;
             Ok((name, device, why))
@@ -32,26 +32,30 @@ impl Device {
     /// `reference`, `cpu`, `cuda` or `cuda-fast`.
     #[getter]
     fn name(&self, py: Python) -> PyResult<&'static str> {
-        apart(py, || Ok(self.get()?.name()))
+        Ok(self.opened(py)?.name())
     }
 
     /// Which GPU it is; 0 of those that are none.
     #[getter]
     fn ordinal(&self, py: Python) -> PyResult<usize> {
-        apart(py, || match self.get()? {
+        match self.opened(py)? {
             glassbox::Device::Cuda(gpu) => Ok(gpu.engine().context().ordinal()),
             _ => Ok(0),
-        })
+        }
     }
 
     fn __repr__(&self, py: Python) -> PyResult<String> {
-        apart(py, || Ok(format!("{:?}", self.get()?)))
+        Ok(format!("{:?}", self.opened(py)?))
     }
 }
 
 impl Device {
     /// The device, for this process.
-    pub fn get(&self) -> glassbox::Result<glassbox::Device> {
+    pub fn opened(&self, py: Python) -> PyResult<glassbox::Device> {
+        run_locked(py, || self.get())
+    }
+
+    fn get(&self) -> glassbox::Result<glassbox::Device> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.0 != std::process::id() {
             let (device, _) = glassbox::Device::choose(self.name, self.threads)?;

@@ -1,6 +1,5 @@
 //! Errors of the library as the exceptions that a user of Python expects.
 
-use crate::fork::between_forks;
 use glassbox::Error;
 use glassbox::data::DataError;
 use glassbox::file::FileError;
@@ -9,7 +8,6 @@ use pyo3::exceptions::{
 };
 use pyo3::prelude::*;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 pyo3::create_exception!(
@@ -24,14 +22,6 @@ pyo3::create_exception!(
     PyArithmeticError,
     "Training ran into infinities or NaN. The network has the parameters of the last epoch that ended."
 );
-
-/// What `body` computes, without the interpreter, in so short a time that signals and forks can wait.
-pub fn apart<T: Send>(
-    py: Python,
-    body: impl FnOnce() -> glassbox::Result<T> + Send,
-) -> PyResult<T> {
-    result_of(py.detach(|| catch_unwind(AssertUnwindSafe(|| between_forks(body)))))
-}
 
 /// What became of work. A panic is our mistake, and becomes a `RuntimeError` that says so.
 pub fn result_of<T>(result: thread::Result<glassbox::Result<T>>) -> PyResult<T> {
@@ -67,7 +57,8 @@ pub fn to_python(error: Error) -> PyErr {
         Error::Data(DataError::NotAtHand(_) | DataError::Missing { .. }) => {
             PyFileNotFoundError::new_err(text)
         }
-        Error::File(FileError::DiskFull { .. } | FileError::NotAFile { .. })
+        Error::File(FileError::DiskFull { .. }) => PyOSError::new_err((ENOSPC, text)),
+        Error::File(FileError::NotAFile { .. })
         | Error::Data(
             DataError::NotAFile { .. }
             | DataError::NotAFolder { .. }
@@ -78,13 +69,17 @@ pub fn to_python(error: Error) -> PyErr {
     }
 }
 
+/// The subclass of `OSError` that Python has for the system's number, which is its `errno`.
 fn of_io(source: &io::Error, text: String) -> PyErr {
-    match source.kind() {
-        io::ErrorKind::NotFound => PyFileNotFoundError::new_err(text),
-        io::ErrorKind::PermissionDenied => pyo3::exceptions::PyPermissionError::new_err(text),
-        _ => PyOSError::new_err(text),
+    match (source.raw_os_error(), source.kind()) {
+        (Some(number), _) => PyOSError::new_err((number, text)),
+        (None, io::ErrorKind::NotFound) => PyFileNotFoundError::new_err(text),
+        (None, _) => PyOSError::new_err(text),
     }
 }
+
+/// The system's number for a full disk, on every Unix and in Windows' C library.
+const ENOSPC: i32 = 28;
 
 /// What the command line calls a setting, and what Python does.
 const NAMES: [(&str, &str); 8] = [

@@ -2,15 +2,16 @@
 
 use crate::arrays::{AnswerArray, InputArray};
 use crate::device::Device;
-use crate::errors::{apart, result_of, to_python};
-use crate::network::Network;
-use crate::work::{Word, Words, Work};
+use crate::errors::{result_of, to_python};
+use crate::network::{Network, Turn};
+use crate::state::Changer;
+use crate::work::{Caller, Message, Work};
 use glassbox::{Ending, Event, PlanName, Result, Sink, Trainer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a training that a signal ends may take to finish the steps at hand. One that takes longer is left to itself.
@@ -34,20 +35,23 @@ pub fn fit(
     let settings = settings(settings_json)?;
     let plan = plan_name(plan)?;
     let (x, y, outputs) = (x.give()?, y.give()?, network.output_width());
-    let (_training, own, device) =
-        apart(py, || Ok((Training::begin(network)?, network.snapshot()?, device.get()?)))?;
-    let stop = Arc::new(AtomicBool::new(false));
+    network.make_room(py, settings.batch.min(x.rows))?;
+    let turn = network.take_turn(py, Changer::Fit)?;
+    let (own, device) = (network.snapshot(py)?, device.opened(py)?);
     let interval = Duration::try_from_secs_f64(interval).unwrap_or_default();
-    let should_stop = Arc::clone(&stop);
-    let work = Work::begin(move |words: &Words<Meanwhile, Trained>| {
-        let samples = x.samples(x.inputs_of_a_run()?, &y, outputs)?;
+    let (stop, newest) = (Arc::new(AtomicBool::new(false)), Newest::default());
+    let mut listener =
+        Listener { turn, call: listener, stop: stop.clone(), newest: newest.clone(), raised: None };
+    let work = Work::begin(move |caller| {
+        let samples = x.samples(x.inputs_of_a_run()?, y, outputs)?;
         let (plan, why) = plan.choose_for(&samples, &settings, &device)?;
         let name = plan.name();
         let mut trainer = Trainer::of(own, settings, device, plan, samples, None)?;
-        let ending = trainer.run(&mut Reporter { words, interval, heard: None }, &should_stop)?;
+        let reporter = &mut Reporter { caller, interval, newest, heard: None };
+        let ending = trainer.run(reporter, &stop)?;
         Ok(Trained { network: trainer.network().clone(), ending, plan: name, why })
     })?;
-    let trained = Listener { network, call: listener, stop, raised: None }.hear(py, work)?;
+    let trained = listener.hear(py, work)?;
     let ending = serde_json::to_value(trained.ending).expect("an ending is a word");
     let ending = ending.as_str().unwrap_or_default().to_string();
     Ok((ending, trained.plan.to_string(), trained.why))
@@ -61,34 +65,22 @@ struct Trained {
     why: Option<String>,
 }
 
-/// What a training says while it runs.
+/// What a training tells while it runs.
 enum Meanwhile {
-    /// The network as it is.
+    /// The network at the end of an epoch.
     Network(glassbox::Network),
     /// An event as JSON. The training goes on when it hears so.
     Event(String, Sender<()>),
 }
 
-/// A training that has the network for itself.
-struct Training<'a>(&'a Network);
+/// The network as it was between the last two calls of the plan.
+type Newest = Arc<Mutex<Option<glassbox::Network>>>;
 
-impl Training<'_> {
-    fn begin(network: &Network) -> Result<Training<'_>> {
-        network.to_change()?.trained_by = Some(std::process::id());
-        Ok(Training(network))
-    }
-}
-
-impl Drop for Training<'_> {
-    fn drop(&mut self) {
-        self.0.lock().trained_by = None;
-    }
-}
-
-/// The training's side: a sink that says what it hears to the thread that called.
+/// The training's side: a sink that tells what it hears to the thread that called.
 struct Reporter<'a> {
-    words: &'a Words<Meanwhile, Trained>,
+    caller: &'a Caller<Meanwhile, Trained>,
     interval: Duration,
+    newest: Newest,
     /// When a step was last reported.
     heard: Option<Instant>,
 }
@@ -103,48 +95,53 @@ impl Sink for Reporter<'_> {
         }
         let json = serde_json::to_string(event).expect("an event is plain values");
         let (go_on, heard) = channel();
-        self.words.say(Meanwhile::Event(json, go_on))?;
-        // If nobody answers, nobody listens.
-        heard.recv().or_else(|_| self.words.check())
+        self.caller.tell(Meanwhile::Event(json, go_on))?;
+        // If nobody answers, nobody waits.
+        heard.recv().or_else(|_| self.caller.check())
+    }
+
+    fn idle(&mut self, network: &glassbox::Network) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.clone());
     }
 
     /// Whoever asks the network something meanwhile is answered by what it was at the end of the last epoch.
     fn watch(&mut self, network: &glassbox::Network) {
-        // If nobody listens, the next event says so.
-        _ = self.words.say(Meanwhile::Network(network.clone()));
+        // If nobody waits, the next event says so.
+        _ = self.caller.tell(Meanwhile::Network(network.clone()));
     }
 }
 
 /// The side of the thread that called.
-struct Listener<'a> {
-    network: &'a Network,
+struct Listener<'a, 'py> {
+    turn: Turn<'a, 'py>,
     call: Py<PyAny>,
     stop: Arc<AtomicBool>,
+    newest: Newest,
     raised: Option<PyErr>,
 }
 
-impl Listener<'_> {
+impl Listener<'_, '_> {
     /// Hears a training to its end. What is raised meanwhile ends it, and is why it ended.
-    fn hear(mut self, py: Python, mut work: Work<Meanwhile, Trained>) -> PyResult<Trained> {
-        let ended = loop {
-            match work.next(py) {
-                Ok(Word::Meanwhile(word)) => self.see_to(py, word)?,
-                Ok(Word::Done(result)) => break Some(result),
+    fn hear(&mut self, py: Python, mut work: Work<Meanwhile, Trained>) -> PyResult<Trained> {
+        let result = loop {
+            match work.receive(py) {
+                Ok(Message::Meanwhile(message)) => self.see_to(py, message)?,
+                Ok(Message::Done(result)) => break result,
                 Err(signal) => {
-                    self.end(Some(signal));
-                    break self.last_words(py, &mut work)?;
+                    self.end(py, Some(signal));
+                    match self.last_words(py, &mut work)? {
+                        Some(result) => break result,
+                        None => return Err(self.leave()?),
+                    }
                 }
             }
         };
-        if let Some(Ok(Ok(trained))) = &ended {
-            self.network.take(py, trained.network.clone())?;
+        if let Ok(Ok(trained)) = &result {
+            self.turn.set(trained.network.clone())?;
         }
-        match (self.raised, ended) {
-            (Some(raised), _) => Err(raised),
-            (None, Some(result)) => result_of(result),
-            (None, None) => {
-                unreachable!("a training is left to itself because something was raised")
-            }
+        match self.raised.take() {
+            Some(raised) => Err(raised),
+            None => result_of(result),
         }
     }
 
@@ -156,38 +153,45 @@ impl Listener<'_> {
     ) -> PyResult<Option<std::thread::Result<Result<Trained>>>> {
         let until = Instant::now() + GRACE;
         loop {
-            match work.next_within(py, until.saturating_duration_since(Instant::now())) {
-                Some(Word::Meanwhile(word)) => self.see_to(py, word)?,
-                Some(Word::Done(result)) => return Ok(Some(result)),
+            let left = until.saturating_duration_since(Instant::now());
+            match work.receive_within(py, left)? {
+                Some(Message::Meanwhile(message)) => self.see_to(py, message)?,
+                Some(Message::Done(result)) => return Ok(Some(result)),
                 None => return Ok(None),
             }
         }
     }
 
-    fn see_to(&mut self, py: Python, word: Meanwhile) -> PyResult<()> {
-        match word {
-            Meanwhile::Network(network) => self.network.take(py, network)?,
-            Meanwhile::Event(json, go_on) => {
-                // Whoever raised something is not called again.
-                if self.raised.is_none() {
-                    match self.call.call1(py, (json,)).and_then(|said| said.extract(py)) {
-                        Ok(false) => {}
-                        Ok(true) => self.end(None),
-                        Err(error) => self.end(Some(error)),
-                    }
-                }
-                // If it has ended meanwhile, it says so next.
-                _ = go_on.send(());
-            }
+    /// Takes what there is of a training that takes too long to end. Returns why it had to.
+    fn leave(&mut self) -> PyResult<PyErr> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        newest.map_or(Ok(()), |network| self.turn.set(network))?;
+        Ok(self.raised.take().expect("something was raised"))
+    }
+
+    fn see_to(&mut self, py: Python, message: Meanwhile) -> PyResult<()> {
+        let (json, go_on) = match message {
+            Meanwhile::Network(network) => return self.turn.set(network),
+            Meanwhile::Event(json, go_on) => (json, go_on),
+        };
+        // Once something was raised, only the history hears of what there was.
+        let is_over = self.raised.is_some();
+        match self.call.call1(py, (json, is_over)).and_then(|said| said.extract(py)) {
+            Ok(false) => {}
+            Ok(true) => self.end(py, None),
+            Err(error) => self.end(py, Some(error)),
         }
+        // If it has ended meanwhile, it says so next.
+        _ = go_on.send(());
         Ok(())
     }
 
-    /// Ends the training, for a reason if there is one.
-    fn end(&mut self, reason: Option<PyErr>) {
+    /// Ends the training, for a reason if there is one. The last one counts: a signal, after what a callback has raised.
+    fn end(&mut self, py: Python, reason: Option<PyErr>) {
         self.stop.store(true, Ordering::Relaxed);
-        if self.raised.is_none() {
-            self.raised = reason;
+        let Some(reason) = reason else { return };
+        if let Some(before) = self.raised.replace(reason.clone_ref(py)) {
+            reason.set_context(py, Some(before));
         }
     }
 }

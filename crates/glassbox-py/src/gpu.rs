@@ -1,7 +1,7 @@
 //! Arrays in the memory of a GPU: ours for other libraries, and theirs for us.
 
 use crate::device::Device;
-use crate::errors::apart;
+use crate::work::run_detached;
 use dlpark::allocation::dynamic::Initialized;
 use dlpark::ffi::{DLDataType, DLDevice, DLDeviceType, DLManagedTensor, DLManagedTensorVersioned};
 use dlpark::metadata::Dynamic;
@@ -47,8 +47,8 @@ impl DeviceArray {
             let text = format!("{} bytes are no array {shape:?} of {typestr}", slice.len());
             return Err(PyValueError::new_err(text));
         }
-        let (bytes, ordinal) = apart(py, || {
-            let device = device.get()?;
+        let device = device.opened(py)?;
+        let (bytes, ordinal) = run_detached(py, || {
             let gpu = gpu(&device)?;
             let ordinal = gpu.engine().context().ordinal() as i32;
             Ok((Arc::new(gpu.engine().upload(slice)?), ordinal))
@@ -217,9 +217,8 @@ pub fn read_device(
     address: u64,
     stream: Option<u64>,
 ) -> PyResult<()> {
-    let out = out.as_slice_mut()?;
-    apart(py, || {
-        let device = device.get()?;
+    let (out, device) = (out.as_slice_mut()?, device.opened(py)?);
+    run_detached(py, || {
         let gpu = gpu(&device)?;
         wait(gpu, stream)?;
         Ok(gpu.engine().read_at(out, address)?)

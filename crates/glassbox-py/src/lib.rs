@@ -3,7 +3,7 @@
 //! The readable half is `python/glassbox`: it converts what users give to contiguous arrays of `uint8` or `float32`,
 //! fills in defaults, and has the docstrings. This half takes exactly that, and leaves the arithmetic to the library.
 //!
-//! What takes time is done without the interpreter, and nobody takes the interpreter while holding a lock.
+//! What takes time is done without the interpreter (`work.rs`), and nobody takes the interpreter while holding a lock.
 
 mod arrays;
 mod datasets;
@@ -23,7 +23,8 @@ use glassbox::cpu::reference::philox::{Philox, Purpose};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-#[pymodule]
+// Arrays are read where they lie, which is only safe while one thread at a time runs Python.
+#[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -49,7 +50,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// Rows of a name and what there is to say of it.
 #[pyfunction]
 fn doctor(py: Python) -> PyResult<Vec<(String, String)>> {
-    errors::apart(py, glassbox::doctor::doctor)
+    work::run_detached(py, glassbox::doctor::doctor)
 }
 
 /// The settings of a recipe, as JSON, and with another optimizer if there is one, of JSON too.
@@ -62,11 +63,16 @@ fn recipe(name: &str, optimizer: Option<&str>) -> PyResult<String> {
     Ok(serde_json::to_string(&settings).expect("settings are plain values"))
 }
 
+/// Samples whose order takes more than a few milliseconds.
+const MANY: u32 = 1 << 20;
+
 /// The order (n) of n samples in an epoch of a run.
 #[pyfunction]
 fn shuffled(py: Python<'_>, n: u32, seed: u64, epoch: u32) -> PyResult<Bound<'_, PyArray1<u32>>> {
-    let order =
-        errors::apart(py, || Ok(Philox::new(seed, Purpose::Shuffle, epoch, 0).permutation(n)))?;
+    work::check_memory(n as usize)?;
+    let order = work::run_interruptibly(py, n > MANY, move |_| {
+        Ok(Philox::new(seed, Purpose::Shuffle, epoch, 0).permutation(n))
+    })?;
     Ok(order.into_pyarray(py))
 }
 
@@ -77,7 +83,7 @@ fn rates(py: Python<'_>, schedule: &str, lr: f32, steps: u64) -> PyResult<Py<PyA
         schedule.parse().map_err(|error: glassbox::schedule::ScheduleError| {
             pyo3::exceptions::PyValueError::new_err(error.to_string())
         })?;
-    let rates = errors::apart(py, || {
+    let rates = work::run_detached(py, || {
         let rate = |step| schedule.rate(lr, step, steps);
         Ok((0..steps).map(rate).collect::<Vec<f32>>())
     })?;

@@ -1,6 +1,7 @@
 //! Week 1's matrix, native, and week 8's product.
 
-use crate::errors::apart;
+use crate::errors::to_python;
+use crate::work::{check_memory, is_long, run_interruptibly};
 use glassbox::cpu::reference::{self, MatrixError};
 use glassbox::{Device, Tensor};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -122,17 +123,20 @@ fn product(
     b: glassbox::Result<Tensor>,
 ) -> PyResult<Tensor> {
     static CPU: OnceLock<Device> = OnceLock::new();
-    apart(py, || {
-        let (a, b) = (a?, b?);
+    let (a, b) = (a.map_err(to_python)?, b.map_err(to_python)?);
+    // One thread: a learner's matrices are small, and threads do not survive a fork.
+    let device = match CPU.get() {
+        Some(device) => device,
+        None => {
+            let device = Device::cpu(Some(1)).map_err(to_python)?;
+            CPU.get_or_init(|| device)
+        }
+    };
+    let rows = a.shape().first().copied().unwrap_or(0);
+    check_memory(rows.saturating_mul(b.shape().last().copied().unwrap_or(0)))?;
+    let multiply_adds = a.len().saturating_mul(b.shape().last().copied().unwrap_or(0));
+    run_interruptibly(py, is_long(device, multiply_adds), move |_| {
         let mut out = Tensor::zeros(&[a.matrix("matmul")?[0], b.matrix("matmul")?[1]]);
-        // One thread: a learner's matrices are small, and threads do not survive a fork.
-        let device = match CPU.get() {
-            Some(device) => device,
-            None => {
-                let device = Device::cpu(Some(1))?;
-                CPU.get_or_init(|| device)
-            }
-        };
         device.matmul(&mut out, &a, &b)?;
         Ok(out)
     })

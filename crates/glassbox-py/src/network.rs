@@ -1,14 +1,14 @@
 //! A network, and what can be asked of it.
 
-use crate::arrays::{AnswerArray, GivenAnswers, InputArray, Numbers, loss};
+use crate::arrays::{AnswerArray, Given, GivenAnswers, InputArray, Numbers, loss};
 use crate::device::Device;
-use crate::errors::apart;
-use crate::fork::between_forks;
 use crate::gpu::gpu;
 use crate::parameters;
-use crate::state::{Batch, State};
-use crate::work::{Work, long};
-use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
+use crate::state::{Batch, Changer, Learning, State};
+use crate::work::{
+    check_memory, is_long, run_detached, run_interruptibly, run_locked, wait_for_left,
+};
+use glassbox::evaluate::{evaluate_watched, infer, infer_numbers, mean_squared_error_watched};
 use glassbox::file::safetensors;
 use glassbox::{Error, Init, Rule, Tensor, check_gradients_watched, cuda};
 use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
@@ -17,7 +17,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// A network.
 #[pyclass(frozen, module = "glassbox._native")]
@@ -31,6 +33,8 @@ pub struct Network {
     output_width: usize,
     /// How many numbers it learns.
     parameters: usize,
+    /// How many numbers a sample is, and becomes on the way through the layers.
+    units: usize,
 }
 
 type Named<T> = Vec<(String, T)>;
@@ -43,8 +47,10 @@ impl Network {
         let (text, input_width) = (network.to_string(), network.input_width());
         let output_width = network.output_width();
         let parameters = network.parameters().map(|(_, p)| p.value.len()).sum();
+        let layers = network.summary().layers;
+        let units = input_width + layers.iter().map(|layer| layer.shape[1]).sum::<usize>();
         let state = Mutex::new(State::new(network));
-        Network { state, text, input_width, output_width, parameters }
+        Network { state, text, input_width, output_width, parameters, units }
     }
 
     /// The number of outputs.
@@ -52,50 +58,106 @@ impl Network {
         self.output_width
     }
 
-    /// What changes. Not to be waited for with the interpreter in hand.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does `body` with what changes.
+    fn locked<T: Send>(
+        &self,
+        py: Python,
+        body: impl FnOnce(&mut State) -> glassbox::Result<T> + Send,
+    ) -> PyResult<T> {
+        run_locked(py, || body(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// It becomes another.
-    pub fn take(&self, py: Python, network: glassbox::Network) -> PyResult<()> {
-        apart(py, || {
-            self.lock().set(network);
+    /// The same, when nobody else changes it. An error while a training has the network: what would be changed here would
+    /// be lost at its end.
+    fn change<T: Send>(
+        &self,
+        py: Python,
+        body: impl FnOnce(&mut State) -> glassbox::Result<T> + Send,
+    ) -> PyResult<T> {
+        let mut body = Some(body);
+        loop {
+            let done = self.locked(py, |state| match state.changer() {
+                None => body.take().map(|body| body(state)).transpose(),
+                Some(Changer::Step) => Ok(None),
+                Some(Changer::Fit) => {
+                    let what = "the network is being trained";
+                    Err(Error::Refused { what, hint: "wait until fit has returned" })
+                }
+            })?;
+            if let Some(done) = done {
+                return Ok(done);
+            }
+            py.detach(|| sleep(LOOK));
+            py.check_signals()?;
+        }
+    }
+
+    /// Has the network for itself, until the turn is dropped.
+    pub fn take_turn<'a, 'py>(
+        &'a self,
+        py: Python<'py>,
+        changer: Changer,
+    ) -> PyResult<Turn<'a, 'py>> {
+        self.change(py, |state| {
+            state.set_changer(Some(changer));
             Ok(())
+        })?;
+        Ok(Turn { network: self, py })
+    }
+
+    /// The network as it is now. Its numbers are shared until one of the two changes.
+    pub fn snapshot(&self, py: Python) -> PyResult<glassbox::Network> {
+        self.locked(py, |state| {
+            state.settle()?;
+            Ok(state.network.clone())
         })
     }
 
-    /// The network as it is now, and where it is to be computed.
-    fn opened(
-        &self,
-        py: Python,
-        device: &Device,
-    ) -> PyResult<(glassbox::Network, glassbox::Device)> {
-        apart(py, || Ok((self.snapshot()?, device.get()?)))
+    /// Sees to it that so many rows can go forward and back at once: there is memory for them, and nothing that was left
+    /// holds any.
+    pub fn make_room(&self, py: Python, rows: usize) -> PyResult<()> {
+        wait_for_left(py)?;
+        check_memory(rows.saturating_mul(2 * self.units))
     }
 
     /// How many multiply-adds a forward pass of so many rows takes.
     fn multiply_adds(&self, rows: usize) -> usize {
         rows.saturating_mul(self.parameters)
     }
+}
 
-    /// The network as it is now. Its numbers are shared until one of the two changes.
-    pub fn snapshot(&self) -> glassbox::Result<glassbox::Network> {
-        let mut state = self.lock();
-        state.settle()?;
-        Ok(state.network.clone())
+/// Parameters whose bytes take more than a few milliseconds.
+const LARGE: usize = 1_000_000;
+
+/// Rows of a forward pass between two looks whether anybody waits for the rest.
+const ROWS: usize = 10_000;
+
+/// How long a step that waits for another one sleeps between looks.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// The turn of somebody who changes a network.
+pub struct Turn<'a, 'py> {
+    network: &'a Network,
+    py: Python<'py>,
+}
+
+impl Turn<'_, '_> {
+    /// The network becomes another.
+    pub fn set(&self, network: glassbox::Network) -> PyResult<()> {
+        self.network.locked(self.py, |state| {
+            state.set(network);
+            Ok(())
+        })
     }
+}
 
-    /// An error while a training has the network: what would be changed here would be lost at its end.
-    pub fn to_change(&self) -> glassbox::Result<MutexGuard<'_, State>> {
-        let state = self.lock();
-        match state.trained_by == Some(std::process::id()) {
-            false => Ok(state),
-            true => {
-                let (what, hint) = ("the network is being trained", "wait until fit has returned");
-                Err(Error::Refused { what, hint })
-            }
-        }
+impl Drop for Turn<'_, '_> {
+    fn drop(&mut self) {
+        // It cannot fail: nothing in it does.
+        _ = self.network.locked(self.py, |state| {
+            state.set_changer(None);
+            Ok(())
+        });
     }
 }
 
@@ -107,32 +169,42 @@ impl Network {
             let hint = "xavier, he, lecun, uniform or zero";
             PyValueError::new_err(format!("there is no init {init:?} (hint: {hint})"))
         })?;
-        apart(py, || Ok(Network::of(glassbox::Network::new(text, init, seed)?)))
+        let text = text.to_string();
+        run_interruptibly(py, true, move |_| {
+            Ok(Network::of(glassbox::Network::new(&text, init, seed)?))
+        })
     }
 
     /// The network of a model file, or of the run in a folder.
     #[staticmethod]
     fn load(py: Python, path: PathBuf, text: Option<&str>) -> PyResult<Network> {
-        apart(py, || Ok(Network::of(glassbox::run::load_model(&path, text)?)))
+        let text = text.map(str::to_string);
+        run_interruptibly(py, true, move |_| {
+            Ok(Network::of(glassbox::run::load_model(&path, text.as_deref())?))
+        })
     }
 
     /// Writes a safetensors file.
     fn save(&self, py: Python, path: PathBuf) -> PyResult<()> {
+        let network = self.snapshot(py)?;
         // Nobody has said what it learned from.
-        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, ""))
+        run_detached(py, || glassbox::run::save_model(&path, &network, ""))
     }
 
     /// The bytes of a safetensors file.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let metadata = BTreeMap::from([("network".to_string(), self.text.clone())]);
-        let bytes = apart(py, || Ok(safetensors::encode(&self.snapshot()?.state(), &metadata)?))?;
+        let network = self.snapshot(py)?;
+        let bytes = run_interruptibly(py, self.parameters > LARGE, move |_| {
+            Ok(safetensors::encode(&network.state(), &metadata)?)
+        })?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     /// The network of `to_bytes`.
     #[staticmethod]
     fn from_bytes(py: Python, bytes: &[u8]) -> PyResult<Network> {
-        apart(py, || {
+        run_detached(py, || {
             let file = safetensors::decode(bytes, Path::new("a pickled network"))?;
             let text = file.metadata.get("network").map_or("", String::as_str);
             let mut network = glassbox::Network::new(text, Init::Zero, 0)?;
@@ -143,16 +215,14 @@ impl Network {
 
     /// The table of layers, and the same as JSON.
     fn summary(&self, py: Python) -> PyResult<(String, String)> {
-        apart(py, || {
-            let summary = self.snapshot()?.summary();
-            let json = serde_json::to_string(&summary).expect("a summary is plain values");
-            Ok((summary.to_string(), json))
-        })
+        let summary = self.snapshot(py)?.summary();
+        let json = serde_json::to_string(&summary).expect("a summary is plain values");
+        Ok((summary.to_string(), json))
     }
 
     /// Every parameter by name, read-only and without a copy: what it is now, whatever the network learns later.
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
-        let network = apart(py, || self.snapshot())?;
+        let network = self.snapshot(py)?;
         let parameters = network.parameters();
         parameters.map(|(name, p)| Ok((name, parameters::view(py, &p.value)?))).collect()
     }
@@ -161,8 +231,7 @@ impl Network {
     fn load_parameters(&self, py: Python, arrays: Named<PyReadonlyArrayDyn<f32>>) -> PyResult<()> {
         let arrays = arrays.into_iter().map(|(name, array)| parameters::named(name, &array));
         let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
-        apart(py, || {
-            let mut state = self.to_change()?;
+        self.change(py, |state| {
             // What was learned on a GPU is replaced, so nothing of it has to come back.
             let mut network = state.network.clone();
             network.load_state(&arrays)?;
@@ -173,7 +242,8 @@ impl Network {
 
     /// SHA-256 of the parameters.
     fn sha256(&self, py: Python) -> PyResult<String> {
-        apart(py, || Ok(self.snapshot()?.sha256()))
+        let network = self.snapshot(py)?;
+        run_interruptibly(py, self.parameters > LARGE, move |_| Ok(network.sha256()))
     }
 
     /// The outputs (n,o) for inputs x (n,i), or their softmax.
@@ -184,26 +254,42 @@ impl Network {
         x: InputArray,
         softmax: bool,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let x = x.give()?;
-        let (rows, width) = (x.rows, self.output_width);
-        let (mut network, opened) = self.opened(py, device)?;
-        let out = long(py, self.multiply_adds(rows), move || {
-            let mut out = Tensor::zeros(&[0, width]);
+        let (x, width) = (x.give()?, self.output_width);
+        let (rows, inputs) = (x.rows, x.width);
+        check_memory(rows.saturating_mul(width).saturating_add(rows.min(ROWS) * 2 * self.units))?;
+        let (mut network, device) = (self.snapshot(py)?, device.opened(py)?);
+        let is_long = is_long(&device, self.multiply_adds(rows));
+        let out = run_interruptibly(py, is_long, move |check| {
+            let (mut all, mut out) = (Vec::new(), Tensor::zeros(&[0, width]));
             match &x.numbers {
-                Numbers::Pixels(x) => infer(&mut network, &opened, x, &mut out)?,
+                Numbers::Pixels(x) => {
+                    for x in x.chunks(ROWS * inputs) {
+                        check()?;
+                        infer(&mut network, &device, x, &mut out)?;
+                        all.extend_from_slice(out.data());
+                    }
+                }
                 Numbers::Host(x) => {
-                    infer_numbers(&mut network, &opened, cuda::Inputs::Host(x), &mut out)?;
+                    for x in x.chunks(ROWS * inputs) {
+                        check()?;
+                        let x = cuda::Inputs::Host(x);
+                        infer_numbers(&mut network, &device, x, &mut out)?;
+                        all.extend_from_slice(out.data());
+                    }
                 }
                 Numbers::OnDevice(x) => {
-                    let x = cuda::Inputs::Device(x.get().ready(gpu(&opened)?)?);
-                    infer_numbers(&mut network, &opened, x, &mut out)?;
+                    let x = cuda::Inputs::Device(x.get().ready(gpu(&device)?)?);
+                    infer_numbers(&mut network, &device, x, &mut out)?;
+                    all.extend_from_slice(out.data());
                 }
             }
             if softmax {
-                let logits = out.clone();
-                opened.softmax(&mut out, &logits)?;
+                let logits = Tensor::new(&[rows, width], all)?;
+                out = Tensor::zeros(&[rows, width]);
+                device.softmax(&mut out, &logits)?;
+                all = out.into_data();
             }
-            Ok(out.into_data())
+            Ok(all)
         })?;
         out.into_pyarray(py).reshape([rows, width])
     }
@@ -216,8 +302,10 @@ impl Network {
         x: InputArray,
     ) -> PyResult<Arrays<'py>> {
         let x = x.give()?;
-        let (mut network, device) = self.opened(py, device)?;
-        let network = long(py, self.multiply_adds(x.rows), move || {
+        self.make_room(py, x.rows)?;
+        let (mut network, device) = (self.snapshot(py)?, device.opened(py)?);
+        let is_long = is_long(&device, self.multiply_adds(x.rows));
+        let network = run_interruptibly(py, is_long, move |_| {
             network.forward(&device, &x.inputs()?.whole(&device, x.width)?)?;
             Ok(network)
         })?;
@@ -240,10 +328,13 @@ impl Network {
         reduction: &str,
     ) -> PyResult<(f64, Arrays<'py>)> {
         let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
-        let (mut network, device) = self.opened(py, device)?;
-        let outputs = self.output_width;
-        let (value, network) = long(py, self.multiply_adds(x.rows), move || {
-            let (x, y) = x.samples(x.inputs()?, &y, outputs)?.whole(&device)?;
+        let (mut network, device) = (self.snapshot(py)?, device.opened(py)?);
+        self.make_room(py, x.rows)?;
+        // Backward is twice as long as forward.
+        let (is_long, outputs) =
+            (is_long(&device, 3 * self.multiply_adds(x.rows)), self.output_width);
+        let (value, network) = run_interruptibly(py, is_long, move |_| {
+            let (x, y) = x.samples(x.inputs()?, y, outputs)?.whole(&device)?;
             network.forward(&device, &x)?;
             let value = network.backward(&device, loss, &x, y.targets(), None)?;
             Ok((value, network))
@@ -265,28 +356,22 @@ impl Network {
         seed: u64,
     ) -> PyResult<(String, bool)> {
         let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
-        let (network, outputs) = (apart(py, || self.snapshot())?, self.output_width);
-        let work = Work::begin(move |words| {
-            let samples = x.samples(x.inputs()?, &y, outputs)?;
+        let (network, outputs) = (self.snapshot(py)?, self.output_width);
+        run_interruptibly(py, true, move |check| {
+            let samples = x.samples(x.inputs()?, y, outputs)?;
             let (x, y) = samples.whole(&glassbox::Device::Reference)?;
-            let found = check_gradients_watched(
-                &network,
-                loss,
-                &x,
-                y.targets(),
-                elements,
-                seed,
-                &mut |_| words.check(),
-            )?;
+            let mut watch = |_| check();
+            let targets = y.targets();
+            let found =
+                check_gradients_watched(&network, loss, &x, targets, elements, seed, &mut watch)?;
             let json = serde_json::to_string(&found).expect("a gradient check is plain values");
             Ok((json, found.passed()))
-        })?;
-        work.result(py)
+        })
     }
 
     /// One step. Returns the loss before it. `room` is how many rows a batch may have that is still to come.
     fn train_batch(
-        slf: Py<Network>,
+        &self,
         py: Python,
         device: &Device,
         x: InputArray,
@@ -300,23 +385,31 @@ impl Network {
         room: usize,
     ) -> PyResult<f64> {
         let (loss, rule) = (loss(loss_name, reduction)?, rule(optimizer)?);
-        let (x, y) = (x.give()?, y.give()?);
-        let (opened, multiply_adds) =
-            (apart(py, || device.get())?, slf.get().multiply_adds(x.rows));
-        long(py, multiply_adds, move || {
-            // It has the network's lock, so that a step that a signal left to itself is made whole all the same.
-            between_forks(|| {
-                let network = slf.get();
-                let batch = match (&x.numbers, &y) {
-                    (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => {
-                        Batch::OnDevice(x.get(), labels)
-                    }
-                    _ => Batch::Here(x.samples(x.inputs()?, &y, network.output_width)?.into()),
-                };
-                let mut state = network.to_change()?;
-                state.take_rule(rule, weight_decay)?;
-                state.step(&opened, &batch, loss, lr, seed, room)
-            })
+        let learning = Learning { rule, weight_decay, loss, lr, seed, room };
+        let (x, y, device) = (x.give()?, y.give()?, device.opened(py)?);
+        let is_long = is_long(&device, 3 * self.multiply_adds(x.rows));
+        if is_long {
+            self.make_room(py, x.rows)?;
+        }
+        let batch = match (x.numbers, y) {
+            (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => Batch::OnDevice(x, labels),
+            (numbers, y) => {
+                let x = Given { numbers, ..x };
+                let samples = run_detached(py, || x.samples(x.inputs()?, y, self.output_width))?;
+                Batch::Here(samples.into())
+            }
+        };
+        if !is_long {
+            return self.change(py, |state| state.step(&device, &batch, &learning));
+        }
+        let _turn = self.take_turn(py, Changer::Step)?;
+        let mut copy = self.locked(py, State::copy)?;
+        let (loss, copy) = run_interruptibly(py, true, move |_| {
+            Ok((copy.step(&device, &batch, &learning)?, copy))
+        })?;
+        self.locked(py, |state| {
+            state.take(copy);
+            Ok(loss)
         })
     }
 
@@ -329,13 +422,16 @@ impl Network {
         y: AnswerArray,
     ) -> PyResult<Judged> {
         let (x, y) = (x.give()?, y.give()?);
-        let ((mut network, device), outputs) = (self.opened(py, device)?, self.output_width);
-        long(py, self.multiply_adds(x.rows), move || {
-            let samples = x.samples(x.inputs()?, &y, outputs)?;
+        let (mut network, device) = (self.snapshot(py)?, device.opened(py)?);
+        let (is_long, outputs) = (is_long(&device, self.multiply_adds(x.rows)), self.output_width);
+        run_interruptibly(py, is_long, move |check| {
+            let samples = x.samples(x.inputs()?, y, outputs)?;
+            let watch = &mut |_| check();
             if samples.labels().is_none() {
-                return Ok((mean_squared_error(&mut network, &device, &samples)?, None, None));
+                let loss = mean_squared_error_watched(&mut network, &device, &samples, watch)?;
+                return Ok((loss, None, None));
             }
-            let found = evaluate(&mut network, &device, &samples)?;
+            let found = evaluate_watched(&mut network, &device, &samples, watch)?;
             let classes = 0..found.confusion.classes();
             let row =
                 |label| classes.clone().map(|said| found.confusion.count(label, said)).collect();

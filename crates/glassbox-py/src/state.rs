@@ -6,9 +6,11 @@ use glassbox::cuda::Inputs;
 use glassbox::device::Cuda;
 use glassbox::plan::{Batches, Layered, Steps};
 use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples};
+use pyo3::Py;
 use std::sync::Arc;
 
-/// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
+/// What changes about a network. It is locked for as long as a step of a small network takes, and never while Python code
+/// runs; what takes longer is done on a copy.
 pub struct State {
     pub network: glassbox::Network,
     /// The optimizer of `train_batch`, whose memory lasts as long as the rule stays the same.
@@ -17,8 +19,17 @@ pub struct State {
     on_gpu: Option<OnGpu>,
     /// Steps of `train_batch`, which dropout depends on.
     step: u32,
-    /// The process in which a training has it, if one does: a child that was forked meanwhile has a copy of its own.
-    pub trained_by: Option<u32>,
+    /// Who changes it, and in which process: a child that was forked meanwhile has a network of its own.
+    changed_by: Option<(Changer, u32)>,
+}
+
+/// Who has a network for longer than it is locked.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Changer {
+    /// A training, during which nobody else changes it.
+    Fit,
+    /// A long step, for whose end others wait.
+    Step,
 }
 
 /// The network on a GPU, between two batches.
@@ -34,7 +45,30 @@ struct OnGpu {
 impl State {
     /// A network that has not learned.
     pub fn new(network: glassbox::Network) -> State {
-        State { network, optimizer: None, on_gpu: None, step: 0, trained_by: None }
+        State { network, optimizer: None, on_gpu: None, step: 0, changed_by: None }
+    }
+
+    /// Who changes it at the moment.
+    pub fn changer(&self) -> Option<Changer> {
+        let (changer, process) = self.changed_by?;
+        (process == std::process::id()).then_some(changer)
+    }
+
+    /// Says who does.
+    pub fn set_changer(&mut self, changer: Option<Changer>) {
+        self.changed_by = changer.map(|changer| (changer, std::process::id()));
+    }
+
+    /// A copy that can learn apart from it. Numbers are shared until one of the two changes.
+    pub fn copy(&mut self) -> glassbox::Result<State> {
+        self.settle()?;
+        let (network, optimizer) = (self.network.clone(), self.optimizer.clone());
+        Ok(State { network, optimizer, on_gpu: None, step: self.step, changed_by: None })
+    }
+
+    /// Takes over what a copy has learned.
+    pub fn take(&mut self, copy: State) {
+        *self = State { changed_by: self.changed_by, ..copy };
     }
 
     /// Brings back what the network has learned on a GPU. If it fails, that is lost: the network is what it was when
@@ -61,15 +95,27 @@ impl State {
     }
 }
 
+/// How a step is made.
+#[derive(Clone, Copy)]
+pub struct Learning {
+    pub rule: Rule,
+    pub weight_decay: f32,
+    pub loss: Loss,
+    pub lr: f32,
+    pub seed: u64,
+    /// How many rows a batch may have that is still to come.
+    pub room: usize,
+}
+
 /// A batch to learn from, and where it is.
-pub enum Batch<'a> {
+pub enum Batch {
     Here(Arc<Samples>),
-    OnDevice(&'a DeviceMatrix, &'a [u32]),
+    OnDevice(Py<DeviceMatrix>, Vec<u32>),
 }
 
 impl State {
     /// The optimizer of that rule: the one at work, or a new one.
-    pub fn take_rule(&mut self, rule: Rule, decay: f32) -> glassbox::Result<()> {
+    fn take_rule(&mut self, rule: Rule, decay: f32) -> glassbox::Result<()> {
         if self.optimizer.as_ref().is_some_and(|(same, d, _)| *same == rule && *d == decay) {
             return Ok(());
         }
@@ -84,11 +130,10 @@ impl State {
         &mut self,
         device: &glassbox::Device,
         batch: &Batch,
-        loss: Loss,
-        lr: f32,
-        seed: u64,
-        room: usize,
+        learning: &Learning,
     ) -> glassbox::Result<f64> {
+        let Learning { rule, weight_decay, loss, lr, seed, room } = *learning;
+        self.take_rule(rule, weight_decay)?;
         let moment = Moment { seed, step: self.step };
         let found = match (device, batch) {
             (glassbox::Device::Cuda(gpu), batch) if Batches::takes(&self.network, loss) => {
@@ -148,7 +193,7 @@ impl State {
         let device = glassbox::Device::Cuda(gpu.clone());
         let gathered;
         let (x, labels) = match batch {
-            Batch::OnDevice(x, labels) => (Inputs::Device(x.ready(gpu)?), *labels),
+            Batch::OnDevice(x, labels) => (Inputs::Device(x.get().ready(gpu)?), &labels[..]),
             Batch::Here(samples) => {
                 glassbox::evaluate::check_widths(&self.network, samples)?;
                 gathered = samples.inputs.whole(&glassbox::Device::Reference, samples.width)?;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import pickle
 import pickletools
@@ -130,6 +131,37 @@ def test_copies_and_pickles_of_a_subclass_are_whole():
         other.train_batch(np.ones((2, 4)), [0, 1])
         assert other.sha256 != network.sha256
     assert copy.copy(network).tags is network.tags and copy.deepcopy(network).tags is not network.tags
+
+
+class Slotted(Network):
+    __slots__ = ("tag", "__hidden", "unset")
+
+    def __init__(self):
+        super().__init__("4-3")
+        self.tag, self.__hidden = "a", ["b"]
+
+    def hidden(self):
+        return self.__hidden
+
+
+def test_slots_are_copied_too():
+    for other in (copy.copy(Slotted()), copy.deepcopy(Slotted()), pickle.loads(pickle.dumps(Slotted()))):
+        assert (other.tag, other.hidden(), hasattr(other, "unset")) == ("a", ["b"], False)
+
+
+def test_arrays_that_begin_in_between_are_read(network):
+    X = np.frombuffer(bytearray(81), np.float32, 20, 1).reshape(5, 4)
+    labels = np.frombuffer(bytearray(21), np.uint32, 5, 1)
+    assert not X.flags.aligned
+    assert network.forward(X).shape == (5, 3) and network.evaluate(X, labels).loss > 0
+
+
+def test_errors_of_the_system_have_its_number(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        Network.load(tmp_path / "nothing.safetensors")
+    assert caught.value.errno == errno.ENOENT
+    with pytest.raises(ValueError, match="zero byte"):
+        Network("4-3").save("x\0y")
 
 
 WRONG_WORDS = {

@@ -146,6 +146,72 @@ def test_a_fork_beside_steps_of_other_threads_leaves_nothing_locked():
     assert (process.stdout, process.returncode) == ("free\n", 0), process.stderr
 
 
+LOCK_OF_OTHERS = """
+    import os, threading, time
+    lock = threading.Lock()
+    # Registered before ours, so it is called after ours.
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    import glassbox
+    network = glassbox.Network("4-3")
+    held = threading.Event()
+    def ask():
+        with lock:
+            held.set()
+            time.sleep(0.3)
+            network.sha256
+    thread = threading.Thread(target=ask)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        network.sha256
+        os._exit(0)
+    thread.join()
+    print(os.waitpid(child, 0)[1])
+"""
+
+BESIDE_A_LONG_STEP = """
+    import os, threading, time, numpy, glassbox
+    X = numpy.random.default_rng(0).integers(0, 256, (20000, 784), dtype=numpy.uint8)
+    network = glassbox.Network("784-2000-relu-10", device="cpu", threads=1)
+    ended = threading.Event()
+    def learn():
+        network.train_batch(X, numpy.arange(20000) % 10)
+        ended.set()
+    threading.Thread(target=learn).start()
+    time.sleep(0.3)
+    child = os.fork()
+    if child == 0:
+        network.train_batch(X[:9], numpy.arange(9))
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print(0 if status == 0 and not ended.is_set() else "late")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("program", [LOCK_OF_OTHERS, BESIDE_A_LONG_STEP])
+def test_a_fork_waits_for_nobody_who_takes_long(program):
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (process.stdout, process.returncode) == ("0\n", 0), process.stderr
+
+
+def test_what_needs_more_memory_than_there_is_is_an_error():
+    column = np.zeros((10**7, 1), np.uint8)
+    wide = Network("1-10000000")
+    for call in [
+        lambda: glassbox.matrix_multiply(np.zeros((10**6, 1), np.float32), np.zeros((1, 10**7), np.float32)),
+        lambda: wide.forward(column),
+        lambda: wide.forward(column, capture=True),
+        lambda: wide.gradients(column, np.zeros(10**7, int)),
+        lambda: wide.train_batch(column, np.zeros(10**7, int)),
+        lambda: wide.fit(column, np.zeros(10**7, int), batch_size=10**7, verbose=False),
+    ]:
+        with pytest.raises(MemoryError, match="GiB.*hint"):
+            call()
+
+
 GOES_ON_IN_A_CHILD = """
     import os, glassbox
     def fork(event):

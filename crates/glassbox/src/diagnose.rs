@@ -224,8 +224,8 @@ impl Sink for Attended<'_> {
         found.into_iter().flatten().try_for_each(|finding| self.sink.event(&finding.into()))
     }
 
-    fn idle(&mut self) {
-        self.sink.idle();
+    fn idle(&mut self, network: &Network) {
+        self.sink.idle(network);
     }
 
     fn watch(&mut self, network: &Network) {

@@ -28,10 +28,21 @@ pub struct Evaluation {
 
 /// The mean loss, the accuracy and the confusion matrix of a classifier.
 pub fn evaluate(network: &mut Network, device: &Device, samples: &Samples) -> Result<Evaluation> {
+    evaluate_watched(network, device, samples, &mut |_| Ok(()))
+}
+
+/// [`evaluate`], for so many samples that someone wants to know how far it is: `watch` hears how many are done, now and
+/// then. An error of its ends the evaluation.
+pub fn evaluate_watched(
+    network: &mut Network,
+    device: &Device,
+    samples: &Samples,
+    watch: &mut Watch,
+) -> Result<Evaluation> {
     check_widths(network, samples)?;
     let mut confusion = Confusion::new(network.output_width())?;
     let (mut loss, mut said) = (0.0, Vec::new());
-    each_batch(network, device, samples, &mut |logits, targets| {
+    each_batch(network, device, samples, watch, &mut |logits, targets| {
         loss += Loss::CrossEntropy(Reduction::Sum).forward(device, logits, targets)?;
         device.argmax(&mut said, logits)?;
         let Targets::Classes(labels) = targets else { return Ok(()) };
@@ -47,9 +58,19 @@ pub fn mean_squared_error(
     device: &Device,
     samples: &Samples,
 ) -> Result<f64> {
+    mean_squared_error_watched(network, device, samples, &mut |_| Ok(()))
+}
+
+/// [`mean_squared_error`] with a `watch`, as [`evaluate_watched`] has one.
+pub fn mean_squared_error_watched(
+    network: &mut Network,
+    device: &Device,
+    samples: &Samples,
+    watch: &mut Watch,
+) -> Result<f64> {
     check_widths(network, samples)?;
     let mut sum = 0.0;
-    each_batch(network, device, samples, &mut |y, targets| {
+    each_batch(network, device, samples, watch, &mut |y, targets| {
         sum += Loss::MeanSquaredError(Reduction::Sum).forward(device, y, targets)?;
         Ok(())
     })?;
@@ -59,17 +80,22 @@ pub fn mean_squared_error(
 /// Hears the outputs of a batch, and what they should have been.
 type OnBatch<'a> = dyn FnMut(&Tensor, Targets) -> Result<()> + 'a;
 
+/// Hears how many samples are done.
+pub type Watch<'a> = dyn FnMut(usize) -> Result<()> + 'a;
+
 /// Gives the outputs for all samples, in their order, to `each`, batch by batch.
 fn each_batch(
     network: &mut Network,
     device: &Device,
     samples: &Samples,
+    watch: &mut Watch,
     each: &mut OnBatch,
 ) -> Result<()> {
     let o = network.output_width();
     let (mut all, mut outputs) = (Tensor::zeros(&[0, o]), Tensor::zeros(&[0, o]));
     let mut batch = Batch::of(samples);
     for first in (0..samples.len()).step_by(AT_ONCE * BATCH) {
+        watch(first)?;
         let end = samples.len().min(first + AT_ONCE * BATCH);
         let inputs = first * samples.width..end * samples.width;
         match &samples.inputs {

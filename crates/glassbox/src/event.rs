@@ -149,7 +149,7 @@ pub trait Sink {
 
     /// Comes between two calls of the plan, 40 ms apart or less unless a step takes longer: the moment for whoever has
     /// something else to look after, as an interpreter has its signals.
-    fn idle(&mut self) {}
+    fn idle(&mut self, _: &Network) {}
 
     /// Sees the network at the end of an epoch, before it hears of it.
     fn watch(&mut self, _: &Network) {}

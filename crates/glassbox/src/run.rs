@@ -288,9 +288,9 @@ impl Sink for Both<'_> {
         self.1.event(event)
     }
 
-    fn idle(&mut self) {
-        self.0.idle();
-        self.1.idle();
+    fn idle(&mut self, network: &Network) {
+        self.0.idle(network);
+        self.1.idle(network);
     }
 
     fn watch(&mut self, network: &Network) {

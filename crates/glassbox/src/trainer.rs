@@ -293,7 +293,7 @@ impl Trainer {
                 (Instant::now(), self.steps_per_epoch() - self.progress.epoch_steps);
             self.steps_at_once(&order, self.at_once, sink)?;
             let took = start.elapsed();
-            sink.idle();
+            sink.idle(&self.network);
             // The rest of an epoch takes less, and says nothing.
             if took < PATIENCE / 2 && self.at_once < left {
                 self.at_once *= 2;

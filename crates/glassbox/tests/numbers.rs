@@ -106,7 +106,7 @@ impl Sink for Heard {
         Ok(())
     }
 
-    fn idle(&mut self) {
+    fn idle(&mut self, _: &Network) {
         self.idle += 1;
     }
 }

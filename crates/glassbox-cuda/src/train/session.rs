@@ -185,16 +185,19 @@ impl Session {
 
     /// Takes steps operation by operation from now on, though there may be a faster way.
     pub fn set_layered(&mut self) {
+        self.clear();
+        self.way = Way::Layered;
+    }
+
+    fn clear(&mut self) {
         self.recorded.clear();
         self.between.clear();
-        self.way = Way::Layered;
     }
 
     /// Gives the buffers and the recorded steps of all sizes of batches back to the driver. They are made again where
     /// they are needed.
     pub fn forget(&mut self) -> Result<()> {
-        self.recorded.clear();
-        self.between.clear();
+        self.clear();
         self.room.engine.give_back()
     }
 

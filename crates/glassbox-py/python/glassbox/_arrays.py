@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
+
+Number = TypeVar("Number", np.uint8, np.float32, np.uint32)
 
 # Device types of DLPack whose memory the host can read: kDLCPU and kDLCUDAHost.
 _HOST = (1, 3)
@@ -48,6 +50,13 @@ def on_host(value: Any, name: str) -> NDArray[Any]:
     return array
 
 
+def laid_out(array: NDArray[Any], dtype: type[Number]) -> NDArray[Number]:
+    """The numbers as that type, contiguous and aligned, copied only if they are not."""
+    numbers = np.ascontiguousarray(array, dtype=dtype)
+    # Those of a file with an odd header are contiguous, and begin in between.
+    return numbers if numbers.flags.aligned else numbers.copy()
+
+
 def is_on_device(value: Any) -> bool:
     """Whether the numbers lie on a GPU."""
     if hasattr(value, "__dlpack_device__"):
@@ -70,7 +79,7 @@ def inputs(X: Any, width: int) -> NDArray[Any]:
         raise ValueError(f"X has shape {array.shape}, and the network takes {width} inputs, not {found} (hint: a row of X is a sample)")
     array = array.reshape(len(array), width)
     if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
+        return laid_out(array, np.uint8)
     return as_float32(array, "X")
 
 
@@ -89,7 +98,7 @@ def on_device(X: Any, width: int, ordinal: int) -> _native.DeviceMatrix | None:
 def as_float32(array: NDArray[Any], name: str, finite: bool = True) -> NDArray[np.float32]:
     """The numbers as ``float32``, contiguous. None may be beyond it, and unless told otherwise all have to be finite."""
     with np.errstate(over="ignore"):
-        numbers = np.ascontiguousarray(array, dtype=np.float32)
+        numbers = laid_out(array, np.float32)
     is_finite = np.isfinite(numbers)
     if is_finite.all():
         return numbers
@@ -130,7 +139,7 @@ def classes(y: Any, rows: int, count: int) -> NDArray[np.uint32]:
             f"label {array[row]} of sample {row} is not from 0 to {count - 1} "
             f"(hint: classes count from 0, and the network has {count} outputs)"
         )
-    return np.ascontiguousarray(array, dtype=np.uint32)
+    return laid_out(array, np.uint32)
 
 
 def _hot(array: NDArray[Any], count: int) -> NDArray[np.uint32]:
@@ -142,7 +151,7 @@ def _hot(array: NDArray[Any], count: int) -> NDArray[np.uint32]:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(f"row {row} of y is no one-hot row: {array[row]} (hint: one 1 and else 0, or class indices)")
-    return np.ascontiguousarray(array.argmax(axis=1), dtype=np.uint32)
+    return laid_out(array.argmax(axis=1), np.uint32)
 
 
 def values(y: Any, rows: int, outputs: int) -> NDArray[np.float32]:

@@ -145,7 +145,7 @@ def fit(
     x: NDArray[Any],
     y: NDArray[Any],
     settings_json: str,
-    listener: Callable[[str], bool],
+    listener: Callable[[str, bool], bool],
     interval: float,
 ) -> tuple[str, str, str | None]: ...
 def load(name: str, folder: str | None, download: bool) -> dict[str, Any]: ...

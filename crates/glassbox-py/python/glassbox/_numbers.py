@@ -63,9 +63,12 @@ def word(name: str, value: Any, hint: str) -> str:
 def path(name: str, value: Any) -> str:
     """The path of a file or a folder, as a text."""
     try:
-        return os.fsdecode(value)
+        text = os.fsdecode(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}, and the path of a file is needed (hint: a text or a pathlib.Path)") from None
+    if "\0" in text:
+        raise ValueError(f"{name} is {text!r}, and no file's name has a zero byte")
+    return text
 
 
 def plain(number: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
@@ -92,6 +92,10 @@ class Network:
     Inputs X are (n, inputs); more sides, as of (n, 28, 28), are flattened. An array of ``uint8`` is pixels, which are
     divided by 255; every other type is taken as it is, as ``float32``. Answers y are class indices (n,) or one-hot
     rows (n, classes) for the cross-entropy, and values (n,) or (n, outputs) for the mean squared error.
+
+    Inputs of ``uint8`` or ``float32`` are read where they lie: nobody is to write to them or resize them until a method
+    has returned. After Ctrl-C it may go on reading for as long as its largest product of matrices takes; what it comes
+    to is thrown away.
     """
 
     def __init__(
@@ -193,7 +197,7 @@ class Network:
     def forward(self, X: Any, capture: Literal[True]) -> tuple[Array, dict[str, Array]]: ...
 
     def forward(self, X: Any, capture: bool = False) -> Array | tuple[Array, dict[str, Array]]:
-        """The outputs (n, outputs), as at inference: nothing is dropped out.
+        """The outputs (n, outputs), as at inference: nothing is dropped out, and what grows beyond ``float32`` is inf or NaN.
 
         With ``capture``, also the output of each layer, by its name: ``"0.dense"``, ``"1.relu"`` …
         """
@@ -253,8 +257,8 @@ class Network:
         """One step on a batch. Returns the loss before it.
 
         The optimizer's memory lasts as long as the same optimizer is asked for, and nothing else changes the network. A
-        loss that is not finite changes nothing and is a :class:`DivergedError`. Ctrl-C during a large step leaves it to
-        itself: it is made whole, and whoever asks for the network next waits for it.
+        loss that is not finite changes nothing and is a :class:`DivergedError`. One that is interrupted by
+        Ctrl-C, which only a large one can be, changes nothing either.
 
         On a GPU the network stays there from one batch to the next, and inputs that lie there as ``float32`` (of CuPy,
         PyTorch, Numba …) are not copied to the host, nor looked at before they are used. What was learned since
@@ -308,11 +312,8 @@ class Network:
             callbacks: listeners, see :mod:`glassbox.callbacks`.
             verbose: whether progress is shown, on stderr.
 
-        ``X`` of ``uint8`` is read where it lies until this returns: nobody is to write to it or resize it meanwhile.
-
         Returns the history, which is also ``network.history``: after Ctrl-C, the epochs until then are there, and the
-        network is that of the last step, or of the last epoch if the step at hand is so large that it goes on without
-        anybody waiting for it. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
+        network is that of the last step, or the last but a few if the steps at hand take long to end. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
         m --seed s``, to the bit.
         """
         listeners = listeners_of(callbacks)
@@ -339,13 +340,16 @@ class Network:
         history = History()
         progress = Progress() if verbose else None
 
-        def listen(text: str) -> bool:
+        def listen(text: str, is_over: bool) -> bool:
             event = event_of(text)
             # Not before: a training that is refused leaves the history of the one before.
             if event["event"] == "started":
                 self.history = history
             if event["event"] == "epoch":
                 history.epochs.append(epoch_of(event))
+            # Whoever raised something is not called again, nor anybody else.
+            if is_over:
+                return False
             if progress is not None:
                 progress.event(event)
             stops = False
@@ -406,9 +410,23 @@ class Network:
         """
         here = ("_native", "_device")
         attributes = {name: value for name, value in self.__dict__.items() if name not in here}
-        return {"safetensors": self._native.to_bytes(), "attributes": attributes}
+        slots = {name: getattr(self, name) for name in _slots(type(self)) if hasattr(self, name)}
+        return {"safetensors": self._native.to_bytes(), "attributes": attributes, "slots": slots}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._native = _native.Network.from_bytes(state["safetensors"])
         self.__dict__.update(state["attributes"])
+        for name, value in state["slots"].items():
+            setattr(self, name, value)
         self._device = open_device(self._device_name, self._threads)
+
+
+def _slots(kind: type) -> Iterator[str]:
+    """The attributes that a class and its bases keep outside ``__dict__``."""
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__"):
+                # Python has private names under the name of their class.
+                is_private = name.startswith("__") and not name.endswith("__")
+                yield f"_{base.__name__.lstrip('_')}{name}" if is_private else name

@@ -97,10 +97,13 @@ impl Batches {
         {
             return Err(Error::Label { row, label, classes });
         }
-        if self.sizes.insert(b) && self.sizes.len() > SIZES {
+        if !self.sizes.contains(&b) && self.sizes.len() >= SIZES {
+            self.sizes.clear();
+            // Memory of the sizes that are gone would be kept for each size that there ever was: for batches of up to b
+            // rows, in proportion to b². Sizes that come in a circle of more than these pay for it, each time round.
             self.session.forget()?;
-            self.sizes = HashSet::from([b]);
         }
+        self.sizes.insert(b);
         self.session.set_batch(x, labels)?;
         let rule = engine_rule(optimizer.fused_rule(rate, optimizer.steps() + 1));
         let order: Vec<u32> = (0..b as u32).collect();
