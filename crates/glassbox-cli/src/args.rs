@@ -23,6 +23,10 @@ pub enum Command {
     Predict(Predict),
     /// Draw runs: learning curves, what steps were like inside, what the network has learned
     Plot(Plot),
+    /// Say what a run suffers from, why, and what to change
+    Diagnose(Diagnose),
+    /// Show how one number of a training step is computed, number by number
+    Explain(Explain),
     /// Show a network as a table: shapes, parameters, bytes, FLOPs
     Summary(Summary),
     /// Compare the gradients of a network with finite differences, in f64
@@ -101,15 +105,15 @@ pub struct Train {
     /// How steps are carried out
     #[arg(long, default_value = "auto", value_parser = words(PLANS))]
     pub plan: PlanName,
+    /// Look inside steps now and then, for `plot` and `diagnose`, and warn of what is ill; no bit of the result changes
+    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
+    pub inside: bool,
     /// The folder of the run [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
     /// Go on with the run in this folder
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
-    /// Record what some steps are like inside, for `glassbox plot`; it changes no bit of the result
-    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
-    pub inside: bool,
     /// Print one JSON object at the end, and nothing else, to stdout
     #[arg(long)]
     pub json: bool,
@@ -239,6 +243,50 @@ pub enum What {
     Errors,
     /// All of them that there is something to be drawn of
     All,
+}
+
+#[derive(Args)]
+pub struct Diagnose {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Where the data are now: mnist, fashion, kmnist, digits, or a folder [default: where they were]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print one JSON object, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// A run's folder, a .safetensors file, or the text of a network with fresh weights
+    pub model: String,
+    /// Which number: dL/dW2[17,3], dL/db2[3], z1[0,5], a1[0,5], dL/da1[0,5], 2.weight[3,17]
+    pub what: String,
+    /// The images: mnist, fashion, kmnist, digits, a folder [default: those of the run, else digits]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The first training image of the batch, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub first: usize,
+    /// Images in the batch
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// How the losses of the batch become one
+    #[arg(long, default_value = "mean", value_parser = words(&[("mean", Reduction::Mean), ("sum", Reduction::Sum)]))]
+    pub reduction: Reduction,
+    /// What fresh weights are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

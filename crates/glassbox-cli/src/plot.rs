@@ -159,7 +159,7 @@ fn reason(failure: Failure) -> String {
     match failure {
         Failure::Library(error) => format!("left out: {error}"),
         Failure::Usage(message) | Failure::Other(message) => format!("left out: {message}"),
-        Failure::Interrupted => "interrupted".to_string(),
+        Failure::Ill | Failure::Interrupted => "interrupted".to_string(),
     }
 }
 

@@ -147,6 +147,30 @@ fn summary_of_a_text_and_of_a_run() {
 }
 
 #[test]
+fn explain_shows_what_a_number_is_made_of() {
+    let (home, _run) = small_run();
+    let text = glassbox(home.path(), &["explain", "run", "dL/dW2[3,7]"]).ok().stdout;
+    assert!(text.starts_with("dL/dW2[3,7] = Σ_b a1[b,3] · dL/dz2[b,7]\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("a1[")).count(), 64, "{text}");
+    let json = glassbox(home.path(), &["explain", "run", "2.weight[7,3]", "--json"]).ok().json();
+    assert_eq!(json["what"], "dL/dW2[3,7]");
+    let [value, truth, difference] =
+        ["value", "truth", "difference"].map(|name| json[name].as_f64().unwrap());
+    assert!((value - truth).abs() < 1e-6 && (difference - truth).abs() < 1e-8, "{json}");
+    let other = ["explain", "run", "dL/dW2[3,7]", "--first", "64", "--batch", "5", "--json"];
+    let other = glassbox(home.path(), &other).ok().json();
+    assert_eq!(other["terms"].as_array().unwrap().len(), 5);
+    let fresh = ["explain", "784-4-relu-10", "z1[0,0]", "--data", "digits", "--batch", "1"];
+    glassbox(home.path(), &fresh).ok();
+    for rubbish in ["dL/dW9[0,0]", "W2[99,0]", "z1[64,0]", "loss", ""] {
+        glassbox(home.path(), &["explain", "run", rubbish]).hints(&[2]);
+    }
+    for range in [["--batch", "0"], ["--first", "60000"], ["--first", "18446744073709551615"]] {
+        glassbox(home.path(), &["explain", "run", "z1[0,0]", range[0], range[1]]).hints(&[2]);
+    }
+}
+
+#[test]
 fn check_gradients_finds_them_right() {
     let folder = folder();
     for model in ["20-9-relu-5", "784-128-relu-10", "9-7-gelu-dropout0.5-5-softmax"] {

@@ -54,8 +54,10 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
+pub mod diagnose;
 pub mod evaluate;
 pub mod event;
+pub mod explain;
 pub mod inside;
 pub mod plan;
 pub mod samples;
@@ -66,9 +68,11 @@ pub mod run;
 pub mod sweep;
 
 pub use device::{Cuda, Device, DeviceName};
+pub use diagnose::{Doctor, Finding};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
+pub use explain::{Explanation, Quantity, explain};
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use inside::{LayerInside, ParameterInside, Spread};

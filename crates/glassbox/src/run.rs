@@ -3,6 +3,7 @@
 mod log;
 mod record;
 
+pub use log::read_events;
 pub use record::{DataRecord, Report, RunRecord};
 
 use crate::data::DataPair;
@@ -118,7 +119,7 @@ impl Run {
         Ok((Run { folder, record, trainer, test, log, started, _lock: lock }, notes))
     }
 
-    /// Records what some steps are like inside, from now on: see [`Trainer::look_inside`].
+    /// Looks inside steps now and then, with a doctor, from now on: see [`Trainer::look_inside`].
     pub fn look_inside(&mut self) {
         self.trainer.look_inside();
     }

@@ -7,7 +7,7 @@ use crate::loss::Targets;
 use crate::tensor::Tensor;
 use glassbox_cpu::reference::philox::{Philox, Purpose};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Inputs with their answers.
@@ -192,9 +192,26 @@ impl Samples {
         (self.choose(training), self.choose(validation))
     }
 
+    /// Which of `all` samples, before they were split, is training sample `index` after it.
+    pub(crate) fn before_split(index: u32, all: usize, share: f32, seed: u64) -> u32 {
+        let count = (f64::from(share) * all as f64).round() as usize;
+        if count == 0 {
+            return index;
+        }
+        Philox::new(seed, Purpose::Split, 0, 0).permutation(all as u32)[count + index as usize]
+    }
+
     /// The first `count` samples, or all if there are fewer.
     pub fn first(&self, count: usize) -> Samples {
-        let indices: Vec<u32> = (0..self.len().min(count) as u32).collect();
+        self.range(0..self.len().min(count))
+    }
+
+    /// The samples of a range, which there are.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn range(&self, range: Range<usize>) -> Samples {
+        let indices: Vec<u32> = range.map(|index| index as u32).collect();
         self.choose(&indices)
     }
 

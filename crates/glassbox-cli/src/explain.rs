@@ -1,0 +1,56 @@
+//! `glassbox explain`: one number of a training step, with everything that it is made of.
+
+use crate::Failure;
+use crate::args::Explain;
+use crate::eval::data_name;
+use crate::output::say;
+use crate::train::load_options;
+use glassbox::data::load;
+use glassbox::{
+    Device, Init, Loss, Network, Quantity, Samples, Targets, Tensor, evaluate, explain, run,
+};
+use std::path::Path;
+
+pub fn run(arguments: Explain) -> Result<(), Failure> {
+    let path = Path::new(&arguments.model);
+    let network = match path.exists() {
+        true => run::load_model(path, None)?,
+        false => Network::new(&arguments.model, Init::He, arguments.seed)?,
+    };
+    let quantity = Quantity::parse(&arguments.what, &network)?;
+    let samples = batch(&arguments, &network)?;
+    let order: Vec<u32> = (0..samples.len() as u32).collect();
+    let mut x = Tensor::zeros(&[order.len(), samples.width]);
+    samples.gather(&Device::Reference, &mut x, &order)?;
+    let labels = samples.labels().expect("images have classes");
+    let loss = Loss::CrossEntropy(arguments.reduction);
+    let found = explain(&network, loss, &x, Targets::Classes(labels), &quantity)?;
+    if arguments.json {
+        say(serde_json::to_string(&found).expect("an explanation is plain values"));
+    } else {
+        say(found);
+    }
+    Ok(())
+}
+
+/// The training images that the arguments choose.
+fn batch(arguments: &Explain, network: &Network) -> Result<Samples, Failure> {
+    let path = Path::new(&arguments.model);
+    // Of a run, the images that it learned from.
+    let name = match (&arguments.data, path.exists()) {
+        (None, false) => "digits".to_string(),
+        _ => data_name(arguments.data.as_deref(), path)?,
+    };
+    let options = load_options(arguments.data_dir.as_deref(), arguments.data.is_some());
+    let samples = Samples::new(load(&name, &options)?.train)?;
+    evaluate::check_widths(network, &samples)?;
+    let (first, count) = (arguments.first, arguments.batch);
+    if count == 0 || first.checked_add(count).is_none_or(|end| end > samples.len()) {
+        let message = format!(
+            "--first {first} --batch {count}: {name} has {} training images (hint: --first 0 --batch 64)",
+            samples.len()
+        );
+        return Err(Failure::Usage(message));
+    }
+    Ok(samples.range(first..first + count))
+}
