@@ -81,6 +81,13 @@ pub enum Event {
         /// What to change.
         cure: String,
     },
+    /// Somebody changed how training goes on: see [`Control`](crate::control::Control).
+    Control {
+        /// The steps made so far.
+        step: u64,
+        /// What was changed.
+        change: Change,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// The steps made so far.
@@ -119,6 +126,21 @@ pub struct EpochRecord {
     pub validation_accuracy: Option<f64>,
     /// How long its steps took, in seconds.
     pub seconds: f64,
+}
+
+/// What somebody changed about a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// No further step is made until somebody says so.
+    Paused,
+    /// Steps are made again.
+    Resumed,
+    /// The schedule's rates are multiplied by a factor, from the next step on.
+    Rate {
+        /// The factor.
+        factor: f32,
+    },
 }
 
 /// Why a run ended.

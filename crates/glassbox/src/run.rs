@@ -6,6 +6,7 @@ mod record;
 pub use log::read_events;
 pub use record::{DataRecord, Report, RunRecord};
 
+use crate::control::Control;
 use crate::data::DataPair;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -122,6 +123,11 @@ impl Run {
     /// Looks inside steps now and then, with a doctor, from now on: see [`Trainer::look_inside`].
     pub fn look_inside(&mut self) {
         self.trainer.look_inside();
+    }
+
+    /// Heeds what is wished for there, from now on.
+    pub fn set_control(&mut self, control: Control) {
+        self.trainer.set_control(control);
     }
 
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
