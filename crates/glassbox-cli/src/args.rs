@@ -21,6 +21,8 @@ pub enum Command {
     Eval(Eval),
     /// Say what is on images
     Predict(Predict),
+    /// Show runs in a browser, while they train and afterwards
+    Dashboard(Dashboard),
     /// Draw runs: learning curves, what steps were like inside, what the network has learned
     Plot(Plot),
     /// Say what a run suffers from, why, and what to change
@@ -105,6 +107,14 @@ pub struct Train {
     /// How steps are carried out
     #[arg(long, default_value = "auto", value_parser = words(PLANS))]
     pub plan: PlanName,
+    /// Show the run in a browser while it trains, with its inside; no bit of the result changes
+    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
+    pub dashboard: bool,
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Keep the dashboard when the training is over, until Ctrl-C
+    #[arg(long, requires = "dashboard")]
+    pub stay: bool,
     /// Look inside steps now and then, for `plot` and `diagnose`, and warn of what is ill; no bit of the result changes
     #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
     pub inside: bool,
@@ -120,6 +130,35 @@ pub struct Train {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Where a dashboard listens if nobody says otherwise: this machine alone reaches it.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+/// Where a dashboard is to be found.
+#[derive(Args, Clone)]
+pub struct Serve {
+    /// The name or address at which the dashboard listens: 0.0.0.0 is every address of this machine
+    #[arg(long, value_name = "NAME", default_value = LOOPBACK)]
+    pub host: String,
+    /// The port of the dashboard [default: the first that is free from 8642 on]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// A name under which a proxy shows the dashboard
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub behind: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Dashboard {
+    /// Folders of runs, or folders that hold runs
+    #[arg(default_value = "runs", value_name = "RUNS")]
+    pub runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Where to compute.

@@ -170,6 +170,39 @@ pub trait Sink {
     fn watch(&mut self, _: &Network) {}
 }
 
+/// A listener that somebody else has.
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        (**self).event(event)
+    }
+
+    fn idle(&mut self) {
+        (**self).idle();
+    }
+
+    fn watch(&mut self, network: &Network) {
+        (**self).watch(network);
+    }
+}
+
+/// Two listeners.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.0.event(event)?;
+        self.1.event(event)
+    }
+
+    fn idle(&mut self) {
+        self.0.idle();
+        self.1.idle();
+    }
+
+    fn watch(&mut self, network: &Network) {
+        self.0.watch(network);
+        self.1.watch(network);
+    }
+}
+
 /// No listener.
 impl Sink for () {
     fn event(&mut self, _: &Event) -> Result<()> {

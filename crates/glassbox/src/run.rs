@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::data::DataPair;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::Sink;
 use crate::file::{checkpoint, durable, safetensors};
 use crate::network::Network;
 use crate::plan::Plan;
@@ -141,7 +141,7 @@ impl Run {
     }
 
     fn train_and_judge(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
-        let mut both = Both(&mut self.log, sink);
+        let mut both = (&mut self.log, sink);
         let ending = self.trainer.run(&mut both, stop)?;
         let path = self.folder.join(MODEL);
         save_model(&path, self.trainer.network(), &self.record.data.name)?;
@@ -280,25 +280,5 @@ fn lock(folder: &Path, hints: &Hints) -> Result<File> {
         }
         // Some network file systems cannot lock; training there is still fine.
         Err(TryLockError::Error(_)) => Ok(file),
-    }
-}
-
-/// Two listeners.
-struct Both<'a>(&'a mut dyn Sink, &'a mut dyn Sink);
-
-impl Sink for Both<'_> {
-    fn event(&mut self, event: &Event) -> Result<()> {
-        self.0.event(event)?;
-        self.1.event(event)
-    }
-
-    fn idle(&mut self) {
-        self.0.idle();
-        self.1.idle();
-    }
-
-    fn watch(&mut self, network: &Network) {
-        self.0.watch(network);
-        self.1.watch(network);
     }
 }
