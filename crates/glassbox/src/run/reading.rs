@@ -13,7 +13,7 @@ use std::path::Path;
 const LONGEST_LINE: u64 = 4 << 20;
 
 /// Nor does a run's file: see `thinning.rs`.
-const LARGEST_FILE: u64 = 1 << 30;
+pub(super) const LARGEST_FILE: u64 = 1 << 30;
 
 /// The most parameters of a layer.
 const MOST_PARAMETERS: usize = 16;
@@ -70,20 +70,25 @@ pub(super) fn each_line(
 ) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
-        line.clear();
-        if (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < LONGEST_LINE;
-        take(&line, if is_whole { event(&line) } else { None });
-        if !is_whole {
-            reader.skip_until(b'\n')?;
+        match next_line(&mut reader, &mut line)? {
+            (0, _) => return Ok(()),
+            (_, is_whole) => take(&line, if is_whole { event(&line) } else { None }),
         }
     }
 }
 
+/// Reads a line into `line`, or the beginning of one that is too long: its bytes in the file, and whether it is whole.
+pub(super) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<(u64, bool)> {
+    line.clear();
+    let bytes = reader.take(LONGEST_LINE).read_until(b'\n', line)? as u64;
+    if line.ends_with(b"\n") || bytes < LONGEST_LINE {
+        return Ok((bytes, true));
+    }
+    Ok((bytes + reader.skip_until(b'\n')? as u64, false))
+}
+
 /// The event of a line, unless it holds more than a trainer says.
-fn event(line: &[u8]) -> Option<Event> {
+pub(super) fn event(line: &[u8]) -> Option<Event> {
     let event = serde_json::from_slice(line).ok()?;
     let Event::Inside { layers, .. } = &event else { return Some(event) };
     let is_sound = |spread: &Spread| spread.bins.len() <= BINS;

@@ -1,7 +1,7 @@
 //! What is written of a run: every number comes back, and a long run stays a small file.
 
 use super::EventLog;
-use crate::event::{Ending, EpochRecord, Event, Sink};
+use crate::event::{Change, Ending, EpochRecord, Event, Sink};
 use crate::inside::{LayerInside, ParameterInside, Spread};
 use crate::run::{Unread, read_events};
 use crate::telemetry::GpuReading;
@@ -89,6 +89,7 @@ fn one_of_each(x: f64) -> Vec<Event> {
             gpu: GpuReading { power_watts: Some(x), ..GpuReading::default() },
         },
         Event::Warning { step: 5, code, what, cause, cure },
+        Event::Control { step: 5, change: Change::Rate { factor: x as f32 } },
         Event::Checkpoint { step: 5, path: "step-5".to_string() },
         Event::Finished { step: 5, ending: Ending::Complete },
     ]
@@ -97,9 +98,9 @@ fn one_of_each(x: f64) -> Vec<Event> {
 /// The kinds that there are. A new one does not compile before it is counted, and written above.
 fn kinds() -> usize {
     let count = |event: Event| match event {
-        Event::Started { .. } | Event::Step { .. } | Event::Inside { .. } | Event::Epoch(_) => 8,
-        Event::System { .. } | Event::Warning { .. } | Event::Checkpoint { .. } => 8,
-        Event::Finished { .. } => 8,
+        Event::Started { .. } | Event::Step { .. } | Event::Inside { .. } | Event::Epoch(_) => 9,
+        Event::System { .. } | Event::Warning { .. } | Event::Checkpoint { .. } => 9,
+        Event::Finished { .. } | Event::Control { .. } => 9,
     };
     count(epoch(1, 1, 0.0))
 }
@@ -122,7 +123,7 @@ fn every_number_comes_back_from_every_event_also_after_a_resume() {
         assert_eq!(before.matches("null").count(), 1 + 6 + 1, "{before}");
         drop(log);
         EventLog::resume(folder.path(), 5).unwrap();
-        let kept = before.split_inclusive('\n').take(7).collect::<String>();
+        let kept = before.split_inclusive('\n').take(8).collect::<String>();
         assert_eq!(text(folder.path()), kept, "{x}");
     }
 }
