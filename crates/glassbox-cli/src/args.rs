@@ -187,9 +187,15 @@ pub struct Plot {
     /// Which pictures, joined by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "curves")]
     pub what: Vec<What>,
-    /// An SVG file for one picture, a folder for several [default: the picture's name, or plots]
+    /// An SVG or PNG file for one picture, a folder for several [default: the picture's name, or plots]
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub out: Option<PathBuf>,
+    /// What the files are [default: what --out says, else svg]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Pixels of a PNG for each of the picture's, across and down, from 0.25 to 8 [default: 2]
+    #[arg(long, value_name = "X")]
+    pub scale: Option<f64>,
     /// The width in pixels; below 600 pictures are laid out for a phone
     #[arg(long, value_name = "PIXELS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(240..=4000))]
     pub width: u32,
@@ -208,6 +214,15 @@ pub struct Plot {
     /// Where the files of a named data set lie
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    /// Lines and texts, which every browser shows at any size
+    Svg,
+    /// Pixels
+    Png,
 }
 
 /// A picture.

@@ -1,14 +1,16 @@
 //! `glassbox plot`: pictures of runs.
 
+mod out;
+
 use crate::Failure;
 use crate::args::{Plot, What};
 use crate::eval::data_of;
 use crate::output::{note, say};
 use clap::ValueEnum;
 use glassbox::data::Dataset;
-use glassbox::file::durable;
 use glassbox::{Device, Network, RunRecord};
 use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Test};
+use out::Out;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +32,7 @@ const MOST_RUNS: usize = 200;
 
 pub fn run(arguments: Plot) -> Result<(), Failure> {
     let whats = whats(&arguments);
-    let out = out(&arguments, &whats)?;
+    let out = Out::new(&arguments, &whats)?;
     if arguments.runs.len() > MOST_RUNS {
         let count = arguments.runs.len();
         let message = format!("{count} runs are too many (hint: name at most {MOST_RUNS})");
@@ -49,9 +51,7 @@ pub fn run(arguments: Plot) -> Result<(), Failure> {
     for what in whats {
         match pictures.draw(what) {
             Ok(svg) => {
-                let path = out.path(what);
-                durable::write(&path, svg.as_bytes())?;
-                say(path.display());
+                say(out.write(what, &svg)?.display());
                 drawn += 1;
             }
             Err(failure) if is_asked => return Err(failure),
@@ -87,54 +87,6 @@ impl What {
         let value = self.to_possible_value().expect("none is hidden");
         value.get_name().to_string()
     }
-}
-
-/// Where pictures go.
-enum Out {
-    File(PathBuf),
-    Folder(PathBuf),
-}
-
-impl Out {
-    fn path(&self, what: What) -> PathBuf {
-        match self {
-            Out::File(path) => path.clone(),
-            Out::Folder(folder) => folder.join(format!("{}.svg", what.name())),
-        }
-    }
-}
-
-/// Where the pictures go: a name that ends in .svg is a file, any other a folder, which is made.
-fn out(arguments: &Plot, whats: &[What]) -> Result<Out, Failure> {
-    let default = match whats {
-        [one] => PathBuf::from(format!("{}.svg", one.name())),
-        _ => PathBuf::from("plots"),
-    };
-    let path = arguments.out.clone().unwrap_or(default);
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    let shown = path.display();
-    match (ending.as_deref(), whats) {
-        (Some("svg"), [_]) => return Ok(Out::File(path)),
-        (Some("svg"), _) if !path.is_dir() => {
-            let message = format!(
-                "{shown}: one file cannot hold {} pictures (hint: name a folder with --out)",
-                whats.len()
-            );
-            return Err(Failure::Usage(message));
-        }
-        (Some("png" | "pdf" | "jpg" | "jpeg" | "gif" | "webp"), _) if !path.is_dir() => {
-            let message = format!(
-                "{shown}: pictures are SVG files (hint: name it .svg; every browser shows it, and \
-                 rsvg-convert or Inkscape makes it a PNG)"
-            );
-            return Err(Failure::Usage(message));
-        }
-        _ => {}
-    }
-    std::fs::create_dir_all(&path).map_err(|error| {
-        Failure::Other(format!("{shown}: {error} (hint: name another folder with --out)"))
-    })?;
-    Ok(Out::Folder(path))
 }
 
 /// The run in a folder.
