@@ -182,8 +182,12 @@ pub struct Predict {
 #[derive(Args)]
 pub struct Plot {
     /// Folders of runs. Curves show several together, those that differ in their seed alone as one band
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "roofline", value_name = "RUN")]
     pub runs: Vec<PathBuf>,
+    /// Draw no run, but how fast products of matrices are beside what the machine allows, from a file that `make bench`
+    /// or `make gpu` recorded
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "what", "row", "data_dir", "smooth", "log"])]
+    pub roofline: Option<PathBuf>,
     /// Which pictures, joined by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "curves")]
     pub what: Vec<What>,

@@ -9,7 +9,7 @@ use crate::output::{note, say};
 use clap::ValueEnum;
 use glassbox::data::Dataset;
 use glassbox::{Device, Network, RunRecord};
-use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Test};
+use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Rooflines, Seen, Test};
 use out::Out;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,12 @@ struct Judged {
 const MOST_RUNS: usize = 200;
 
 pub fn run(arguments: Plot) -> Result<(), Failure> {
+    if let Some(file) = &arguments.roofline {
+        return roofline(&arguments, file);
+    }
     let whats = whats(&arguments);
-    let out = Out::new(&arguments, &whats)?;
+    let names: Vec<String> = whats.iter().map(|what| what.name()).collect();
+    let out = Out::new(&arguments, &names)?;
     if arguments.runs.len() > MOST_RUNS {
         let count = arguments.runs.len();
         let message = format!("{count} runs are too many (hint: name at most {MOST_RUNS})");
@@ -51,7 +55,7 @@ pub fn run(arguments: Plot) -> Result<(), Failure> {
     for what in whats {
         match pictures.draw(what) {
             Ok(svg) => {
-                say(out.write(what, &svg)?.display());
+                say(out.write(&what.name(), &svg)?.display());
                 drawn += 1;
             }
             Err(failure) if is_asked => return Err(failure),
@@ -66,6 +70,16 @@ pub fn run(arguments: Plot) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The picture of recorded benchmarks, which needs no run.
+fn roofline(arguments: &Plot, file: &Path) -> Result<(), Failure> {
+    let name = "roofline".to_string();
+    let out = Out::new(arguments, std::slice::from_ref(&name))?;
+    let recorded = Rooflines::read(file)?;
+    let look = Look::new(f64::from(arguments.width), arguments.theme);
+    say(out.write(&name, &plot::roofline(&recorded, &look))?.display());
+    Ok(())
 }
 
 /// The pictures that were asked for, each once.

@@ -100,6 +100,21 @@ fn pictures_are_png_files_too() {
 }
 
 #[test]
+fn recorded_benchmarks_are_a_roofline() {
+    let home = folder();
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/results/cpu-bench.json");
+    plot(home.path(), &["--roofline", word(&results)]).ok();
+    let svg = is_svg(&home.path().join("roofline.svg"));
+    assert!(svg.contains("Roofline: AMD EPYC, 2 cores") && svg.contains(">glassbox</text>"));
+    let words = ["--roofline", word(&results), "-o", "x.png", "--width", "390", "--theme", "dark"];
+    plot(home.path(), &words).ok();
+    assert!(home.path().join("x.png").exists());
+    plot(home.path(), &["--roofline", "nowhere.json"]).hints(&[1]);
+    plot(home.path(), &["run", "--roofline", word(&results)]).fails(&[2]);
+    plot(home.path(), &["--roofline", word(&results), "--what", "flow"]).fails(&[2]);
+}
+
+#[test]
 fn several_runs_are_compared() {
     let home = folder();
     let train = |seed: &str, lr: &str, out: &str| {

@@ -248,7 +248,7 @@ fn chart(y: &str, unit: Unit, is_log: bool, groups: &[Group]) -> Chart {
     // Charts of one run begin and end at the same step.
     let ends = groups.iter().flat_map(|group| &group.runs).filter_map(|run| run.steps.last());
     x.with = ends.map(|step| step.step as f64).chain([0.0]).collect();
-    Chart { x, y, series: Vec::new(), guides: Vec::new(), begins }
+    Chart { x, y, series: Vec::new(), guides: Vec::new(), begins, is_direct: false }
 }
 
 fn figure<'a>(groups: &[Group], look: &'a Look, what: &str, subtitle: &str) -> Figure<'a> {

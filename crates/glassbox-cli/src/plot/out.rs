@@ -1,7 +1,7 @@
 //! Where pictures go, and as what: SVG or PNG.
 
 use crate::Failure;
-use crate::args::{Format, Plot, What};
+use crate::args::{Format, Plot};
 use glassbox::file::durable;
 use std::path::{Path, PathBuf};
 
@@ -22,22 +22,22 @@ enum Place {
 
 impl Out {
     /// A name that ends in .svg or .png is a file, any other a folder, which is made.
-    pub fn new(arguments: &Plot, whats: &[What]) -> Result<Out, Failure> {
+    pub fn new(arguments: &Plot, names: &[String]) -> Result<Out, Failure> {
         let named = arguments.out.as_deref().filter(|path| !path.is_dir()).and_then(ending);
         let format = format(arguments, named.as_deref())?;
         if arguments.scale.is_some() && format == Format::Svg {
             let message = "a picture in SVG has no pixels (hint: --scale goes with --format png)";
             return Err(Failure::Usage(message.to_string()));
         }
-        let default = match whats {
-            [one] => PathBuf::from(format!("{}.{}", one.name(), format.ending())),
+        let default = match names {
+            [one] => PathBuf::from(format!("{}.{}", one, format.ending())),
             _ => PathBuf::from("plots"),
         };
         let path = arguments.out.clone().unwrap_or(default);
-        let place = match whats {
+        let place = match names {
             [_] if named.is_some() || arguments.out.is_none() => Place::File(path),
             _ if named.is_some() => {
-                let (shown, count) = (path.display(), whats.len());
+                let (shown, count) = (path.display(), names.len());
                 let hint = "name a folder with --out";
                 return Err(Failure::Usage(format!(
                     "{shown}: one file cannot hold {count} pictures (hint: {hint})"
@@ -52,18 +52,16 @@ impl Out {
     }
 
     /// Writes a picture, and returns where it is.
-    pub fn write(&self, what: What, svg: &str) -> Result<PathBuf, Failure> {
+    pub fn write(&self, name: &str, svg: &str) -> Result<PathBuf, Failure> {
         let path = match &self.place {
             Place::File(path) => path.clone(),
-            Place::Folder(folder) => {
-                folder.join(format!("{}.{}", what.name(), self.format.ending()))
-            }
+            Place::Folder(folder) => folder.join(format!("{}.{}", name, self.format.ending())),
         };
         let png = match self.format {
             Format::Svg => None,
             Format::Png => Some(
                 glassbox_plot::png(svg, self.scale)
-                    .map_err(|error| Failure::Usage(format!("{}: {error}", what.name())))?,
+                    .map_err(|error| Failure::Usage(format!("{name}: {error}")))?,
             ),
         };
         durable::write(&path, png.as_deref().unwrap_or(svg.as_bytes()))?;

@@ -3,7 +3,10 @@
 
 use glassbox::data::{Dataset, Split};
 use glassbox::{Device, EpochRecord, Event, Init, LayerInside, Network, ParameterInside, Spread};
-use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Test, Theme};
+use glassbox_plot::{
+    self as plot, Contestant, CurveOptions, Group, History, Look, Product, Roof, Roofline,
+    Rooflines, Seen, Test, Theme,
+};
 use roxmltree::{Document, Node};
 
 /// Names that want to be more than names; N is replaced by a number.
@@ -110,6 +113,32 @@ pub fn dataset(name: &str, count: usize, classes: usize) -> Dataset {
     }
 }
 
+/// A ladder of eight rungs and a library under two roofs, and one product under none.
+pub fn rooflines(name: &str) -> Rooflines {
+    let product = |size: u64, gflops| {
+        let sizes = if size == 64 { [64, 784, 128] } else { [size; 3] };
+        Product { sizes, bytes_per_number: 4.0, gflops }
+    };
+    let contestant = |rung: u64| Contestant {
+        name: format!("{rung} {name}"),
+        is_ours: rung < 8,
+        products: [64, 512, 4096]
+            .map(|size| product(size, (1 << rung) as f64 * size as f64))
+            .to_vec(),
+    };
+    let roof =
+        |name: &str, gflops| Roof { name: name.to_string(), gflops, gigabytes_per_second: 3e3 };
+    let roofs = vec![roof(name, 1e6), roof("", 2e6)];
+    let contestants = (0..9).map(contestant).collect();
+    let one = vec![Contestant { products: vec![product(3, 0.5)], ..contestant(9) }];
+    let charts = vec![
+        Roofline { name: name.to_string(), roofs, contestants },
+        Roofline { name: "1 thread".to_string(), roofs: Vec::new(), contestants: one },
+    ];
+    let text = name.to_string();
+    Rooflines { machine: text.clone(), date: text.clone(), source: text, charts }
+}
+
 /// At every width, light and dark.
 pub fn looks() -> Vec<Look> {
     let widths = [390.0, 900.0, 1280.0];
@@ -145,6 +174,7 @@ pub fn all(name: &str, look: &Look, losses: &[f64]) -> Vec<(&'static str, String
         ("confusion", plot::confusion(&seen.confusion, look)),
         ("errors", plot::errors(&seen, &set, look)),
         ("image", plot::image(&mut network, &device, &set, 5, look).unwrap()),
+        ("roofline", plot::roofline(&rooflines(name), look)),
     ]
 }
 
