@@ -235,6 +235,25 @@ fn several_seeds_are_a_band_around_their_mean() {
 }
 
 #[test]
+fn epochs_alone_are_curves() {
+    let mut run = history("run", &(0..50).map(|i| 3.0 - 0.05 * f64::from(i)).collect::<Vec<_>>());
+    run.steps.clear();
+    for look in looks() {
+        let svg = plot::curves(&grouped(&[&run]), &RAW, &look);
+        check("epochs", &svg, &look);
+        let document = Document::parse(&svg).unwrap();
+        let (chart, line) =
+            (Chart::first(&document, false), Chart::first(&document, false).line("train"));
+        assert_eq!(line.len(), 5);
+        for (epoch, [x, y]) in run.epochs.iter().zip(line) {
+            assert!((x - chart.x(epoch.step as f64)).abs() < 0.5, "{look:?}: {x}");
+            assert!((y - chart.y(epoch.train_loss)).abs() < 0.5, "{look:?}: {y}");
+        }
+        assert!(svg.contains("Mean loss of each epoch.") && !svg.contains("Loss of each batch"));
+    }
+}
+
+#[test]
 fn matrices_of_any_size() {
     for classes in [1usize, 2, 10, 41, 256] {
         let mut confusion = Confusion::new(classes).unwrap();
