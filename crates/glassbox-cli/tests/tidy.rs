@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox", &["glassbox-cpu", "glassbox-cuda"]),
     ("glassbox-plot", &["glassbox"]),
     ("glassbox-cli", &["glassbox", "glassbox-plot"]),
-    ("glassbox-py", &["glassbox"]),
+    ("glassbox-py", &["glassbox", "glassbox-plot"]),
 ];
 
 /// Crates with no dependency at all, tests aside.
