@@ -139,6 +139,11 @@ fn shapes_cover_the_pixels_that_they_say() {
     let row: Vec<bool> = (0..40).map(|x| line.at(x, 15) == red).collect();
     assert!((0..40).all(|x| row[x] == (x % 10 < 4)), "{row:?}");
     assert_eq!(line.inked()[1], 14);
+    // Round ends reach half the width further, and a round corner does not reach as far as a sharp one.
+    let bend = "<path d='M10 20L20 10L30 20' fill='none' stroke='#ff0000' stroke-width='8'";
+    let round = " stroke-linecap='round' stroke-linejoin='round'/>";
+    assert_eq!(painted(&format!("{bend}{round}"), 1.0).inked(), [6, 6, 34, 24]);
+    assert_eq!(painted(&format!("{bend}/>"), 1.0).inked(), [7, 4, 33, 23]);
     let path = "<path d='M5 5L35 5L35 25Z' fill='#ff0000' stroke='none'/>";
     let path = painted(path, 1.0);
     assert_eq!([path.at(30, 10), path.at(10, 20)], [red, white]);
