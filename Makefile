@@ -16,7 +16,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser dashboard-picture torch golden bench bench-builds bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser dashboard-picture torch golden bench bench-builds bench-quick exhaustive survey sheet letters results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -73,6 +73,9 @@ python-torch: ## the Python package beside PyTorch (after `make python`, which b
 
 python-versions: ## the Python package on every Python from 3.10 on that is at hand (after `make python`)
 	$(PYTHON) tools/python_package.py --versions
+
+letters: ## write the outlines of the letters in PNG pictures again (needs the fonts of Debian's fonts-dejavu-extra)
+	tools/venv.sh letters tools/letters.py
 
 golden: ## record the golden numbers from PyTorch again; then look at `git diff`
 	tools/venv.sh torch tools/golden.py

@@ -16,6 +16,25 @@ TITLES = {
 COMMON = {"job", "name", "status", "why", "device", "driver", "date"}
 
 
+# What a chip does at most, as its maker states it: multiply-adds counted as two, tensor cores without sparsity.
+STATED = {
+    "NVIDIA H100 80GB HBM3": {
+        "source": "NVIDIA's data sheet of the H100 SXM",
+        "gigabytes_per_second": 3350,
+        "gflops": {"fp32": 67000, "tf32": 494500, "bf16": 989500},
+    },
+}
+
+
+def limits(device):
+    """The roofs that products are measured against, one for each arithmetic; none for a chip that is not stated."""
+    stated = STATED.get(device)
+    if stated is None:
+        return []
+    common = {key: stated[key] for key in ["gigabytes_per_second", "source"]}
+    return [{"arithmetic": name, "gflops": rate} | common for name, rate in stated["gflops"].items()]
+
+
 def line(row):
     """A row in one line, for whoever watches."""
     figures = ", ".join(f"{key} {shown(value)}" for key, value in row.items() if key not in COMMON)
@@ -32,7 +51,8 @@ def write(folder, about, rows):
     folder.mkdir(parents=True, exist_ok=True)
     name = "gpu-" + re.sub(r"[^a-z0-9]+", "-", about["device"].lower()).strip("-")
     data = folder / f"{name}.json"
-    data.write_text(json.dumps({"about": about, "rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report = {"about": about, "limits": limits(about["device"]), "rows": rows}
+    data.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = folder / f"{name}.md"
     page.write_text(markdown(about, rows), encoding="utf-8")
     return data, page

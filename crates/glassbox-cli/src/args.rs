@@ -226,14 +226,24 @@ pub struct Predict {
 #[derive(Args)]
 pub struct Plot {
     /// Folders of runs. Curves show several together, those that differ in their seed alone as one band
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "roofline", value_name = "RUN")]
     pub runs: Vec<PathBuf>,
+    /// Draw no run, but how fast products of matrices are beside what the machine allows, from a file that `make bench`
+    /// or `make gpu` recorded
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "what", "row", "data_dir", "smooth", "log"])]
+    pub roofline: Option<PathBuf>,
     /// Which pictures, joined by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "curves")]
     pub what: Vec<What>,
-    /// An SVG file for one picture, a folder for several [default: the picture's name, or plots]
+    /// An SVG or PNG file for one picture, a folder for several [default: the picture's name, or plots]
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub out: Option<PathBuf>,
+    /// What the files are [default: what --out says, else svg]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Pixels of a PNG for each of the picture's, across and down, from 0.25 to 8 [default: 2]
+    #[arg(long, value_name = "X")]
+    pub scale: Option<f64>,
     /// The width in pixels; below 600 pictures are laid out for a phone
     #[arg(long, value_name = "PIXELS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(240..=4000))]
     pub width: u32,
@@ -252,6 +262,15 @@ pub struct Plot {
     /// Where the files of a named data set lie
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    /// Lines and texts, which every browser shows at any size
+    Svg,
+    /// Pixels
+    Png,
 }
 
 /// A picture.

@@ -78,6 +78,43 @@ fn a_run_without_looks_has_the_other_pictures() {
 }
 
 #[test]
+fn pictures_are_png_files_too() {
+    let (home, _run) = small_run();
+    let sides = |name: &str| {
+        let bytes = std::fs::read(home.path().join(name)).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.ends_with(b"IEND\xaeB`\x82"));
+        [16, 20].map(|at| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()))
+    };
+    plot(home.path(), &["run", "-o", "curves.png"]).ok();
+    plot(home.path(), &["run", "-o", "again.PNG", "--scale", "2"]).ok();
+    plot(home.path(), &["run", "-o", "small.png", "--scale", "0.5", "--width", "390"]).ok();
+    assert_eq!((sides("curves.png")[0], sides("small.png")[0]), (1800, 195));
+    let read = |name: &str| std::fs::read(home.path().join(name)).unwrap();
+    assert_eq!(read("curves.png"), read("again.PNG"));
+    let words = ["run", "--what", "all", "--format", "png", "--scale", "1", "--width", "390"];
+    let made = plot(home.path(), &words).ok();
+    assert_eq!(made.stdout.lines().count(), 9, "{made:?}");
+    for line in made.stdout.lines() {
+        assert!(line.ends_with(".png") && sides(line)[0] == 390, "{line}");
+    }
+}
+
+#[test]
+fn recorded_benchmarks_are_a_roofline() {
+    let home = folder();
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/results/cpu-bench.json");
+    plot(home.path(), &["--roofline", word(&results)]).ok();
+    let svg = is_svg(&home.path().join("roofline.svg"));
+    assert!(svg.contains("Roofline: AMD EPYC, 2 cores") && svg.contains(">glassbox</text>"));
+    let words = ["--roofline", word(&results), "-o", "x.png", "--width", "390", "--theme", "dark"];
+    plot(home.path(), &words).ok();
+    assert!(home.path().join("x.png").exists());
+    plot(home.path(), &["--roofline", "nowhere.json"]).hints(&[1]);
+    plot(home.path(), &["run", "--roofline", word(&results)]).fails(&[2]);
+    plot(home.path(), &["--roofline", word(&results), "--what", "flow"]).fails(&[2]);
+}
+
+#[test]
 fn several_runs_are_compared() {
     let home = folder();
     let train = |seed: &str, lr: &str, out: &str| {
@@ -103,7 +140,14 @@ fn several_runs_are_compared() {
 fn what_cannot_be_is_said() {
     let (home, run) = small_run();
     plot(home.path(), &["nowhere"]).hints(&[1]);
-    plot(home.path(), &["run", "-o", "x.png"]).hints(&[2]);
+    plot(home.path(), &["run", "-o", "x.jpg"]).hints(&[2]);
+    plot(home.path(), &["run", "-o", "x.svg", "--format", "png"]).hints(&[2]);
+    plot(home.path(), &["run", "-o", "x.svg", "--scale", "2"]).hints(&[2]);
+    for scale in ["0", "9", "nan", "inf"] {
+        plot(home.path(), &["run", "-o", "x.png", "--scale", scale]).hints(&[2]);
+    }
+    plot(home.path(), &["run", "-o", "x.png", "--scale", "two"]).fails(&[2]);
+    plot(home.path(), &["run", "-o", "x.png", "--scale", "8", "--width", "4000"]).hints(&[2]);
     plot(home.path(), &["run", "--what", "curves,rate", "-o", "x.svg"]).hints(&[2]);
     plot(home.path(), &["run", "--what", "image", "--row", "500"]).hints(&[2]);
     plot(home.path(), &["run", "--smooth", "1"]).hints(&[2]);

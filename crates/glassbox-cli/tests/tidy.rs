@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox-plot", &["glassbox"]),
     ("glassbox-dash", &["glassbox", "glassbox-plot"]),
     ("glassbox-cli", &["glassbox", "glassbox-plot", "glassbox-dash"]),
-    ("glassbox-py", &["glassbox"]),
+    ("glassbox-py", &["glassbox", "glassbox-plot"]),
 ];
 
 /// Crates with no dependency at all, tests aside.

@@ -29,6 +29,8 @@ pub(crate) struct Chart {
     pub guides: Vec<Guide>,
     /// Places on the x-axis where something begins, as epochs do, and its name.
     pub begins: Vec<(f64, String)>,
+    /// Whether names stand beside their series even where a list would leave more room.
+    pub is_direct: bool,
 }
 
 impl Axis {
@@ -75,7 +77,7 @@ impl Chart {
         let widths = names.map(|name| width_of(name, look.size()));
         let width = widths.fold(0.0, f64::max) + 10.0;
         let is_fit = width <= 0.3 * look.width / columns as f64;
-        (is_fit && self.named().count() <= MOST_NAMED).then_some(width)
+        (self.is_direct || is_fit && self.named().count() <= MOST_NAMED).then_some(width)
     }
 
     /// The names in lines, each as wide as the picture.
@@ -97,7 +99,8 @@ impl Chart {
     /// Draws it, with so much room for names at its right; none where they are in a list.
     fn draw(&self, svg: &mut Svg, look: &Look, area: Area, room: Option<f64>) {
         let (size, colours) = (look.size(), look.colours());
-        svg.text([area.left, area.top + size], look.font(colours.ink), &self.y.title);
+        let title = fitted(&self.y.title, size, area.width);
+        svg.text([area.left, area.top + size], look.font(colours.ink), &title);
         let begins = if self.begins.is_empty() { 12.0 } else { 24.0 };
         let head = size + begins;
         let (top, bottom) = (area.top + head, area.bottom() - 2.0 * size - 14.0);
@@ -189,6 +192,9 @@ impl Chart {
         let places: Vec<f64> = self.begins.iter().filter_map(|(at, _)| x.at(*at)).collect();
         let apart = places.windows(2).map(|pair| pair[1] - pair[0]).fold(plot.width, f64::min);
         let every = ((widest + 8.0) / apart.max(0.1)).ceil().max(1.0) as usize;
+        // Where places are not even, a name stands wherever there is room for it.
+        let farthest = places.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        let (is_even, mut free) = (farthest < apart + 1.0, plot.left);
         for (index, (at, name)) in self.begins.iter().enumerate() {
             let Some(at) = x.at(*at).filter(|at| *at > plot.left && *at < plot.right()) else {
                 continue;
@@ -196,8 +202,9 @@ impl Chart {
             let more = [("stroke-dasharray", "1 3".into())];
             svg.line([at, plot.top], [at, plot.bottom()], colours.axis, &more);
             let half = 0.5 * width_of(name, size);
-            let is_turn = index % every == every - 1;
+            let is_turn = if is_even { index % every == every - 1 } else { at - half >= free };
             if is_turn && at - half >= plot.left && at + half <= plot.right() {
+                free = at + half + 8.0;
                 let font = Font { size, anchor: Anchor::Middle, ..look.font(colours.muted) };
                 svg.text([at, plot.top - 5.0], font, name);
             }
@@ -332,7 +339,8 @@ fn draw_series(svg: &mut Svg, series: &Series, x: &Scale, y: &Scale) {
         _ => ("2", "1"),
     };
     for part in parts {
-        if series.stroke != Stroke::Diamond && part.len() > 1 {
+        let is_line = !matches!(series.stroke, Stroke::Diamond | Stroke::Points);
+        if is_line && part.len() > 1 {
             svg.element(
                 "path",
                 &[
@@ -350,7 +358,7 @@ fn draw_series(svg: &mut Svg, series: &Series, x: &Scale, y: &Scale) {
             );
         }
         let is_dots = series.stroke == Stroke::Dots && part.len() <= 60;
-        if is_dots || part.len() == 1 || series.stroke == Stroke::Diamond {
+        if is_dots || part.len() == 1 || !is_line {
             part.iter().for_each(|point| dot(svg, series, *point));
         }
     }

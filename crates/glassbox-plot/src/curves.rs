@@ -125,15 +125,38 @@ fn one_of(all: &[Vec<[f64; 2]>], name: &str, colour: &'static str, stroke: Strok
 }
 
 fn losses(group: &Group, index: usize, of: usize, smooth: f64, look: &Look) -> Vec<Series> {
-    let (train, validation) = colours(index, of, look);
+    let (train, _) = colours(index, of, look);
     let raw: Vec<Vec<[f64; 2]>> = group.runs.iter().map(|run| step_losses(run)).collect();
+    if has_no_steps(group) {
+        let epochs = group.runs.iter().map(|run| of_epochs(run, &|e| Some(e.train_loss)));
+        return of_losses(group, index, of, look, &epochs.collect::<Vec<_>>(), Stroke::Dots);
+    }
     let soft: Vec<Vec<[f64; 2]>> = raw.iter().map(|points| smoothed(points, smooth)).collect();
     let mut all = Vec::new();
     // Beside other runs it would hide them.
     if let ([raw], 1, true) = (&raw[..], of, smooth > 0.0) {
         all.push(Series::new("", raw.clone(), train, Stroke::Faint));
     }
-    all.push(one_of(&soft, &name(group, of, "train"), train, Stroke::Line));
+    all.extend(of_losses(group, index, of, look, &soft, Stroke::Line));
+    all
+}
+
+/// Whether its runs tell of epochs alone.
+fn has_no_steps(group: &Group) -> bool {
+    group.runs.iter().all(|run| run.steps.is_empty())
+}
+
+/// Losses of training, which are given, and of validation and test.
+fn of_losses(
+    group: &Group,
+    index: usize,
+    of: usize,
+    look: &Look,
+    points: &[Vec<[f64; 2]>],
+    stroke: Stroke,
+) -> Vec<Series> {
+    let (train, validation) = colours(index, of, look);
+    let mut all = vec![one_of(points, &name(group, of, "train"), train, stroke)];
     let held_out: Vec<_> =
         group.runs.iter().map(|run| of_epochs(run, &|e| e.validation_loss)).collect();
     all.push(one_of(&held_out, &name(group, of, "validation"), validation, dashed(of)));
@@ -246,9 +269,11 @@ fn chart(y: &str, unit: Unit, is_log: bool, groups: &[Group]) -> Chart {
     let begins = begins.map(|e| ((e * every) as f64, format!("epoch {}", e + 1))).collect();
     let (mut x, y) = (Axis::new("step", Unit::Whole, false), Axis::new(y, unit, is_log));
     // Charts of one run begin and end at the same step.
-    let ends = groups.iter().flat_map(|group| &group.runs).filter_map(|run| run.steps.last());
-    x.with = ends.map(|step| step.step as f64).chain([0.0]).collect();
-    Chart { x, y, series: Vec::new(), guides: Vec::new(), begins }
+    let runs = || groups.iter().flat_map(|group| &group.runs);
+    let steps = runs().filter_map(|run| run.steps.last()).map(|step| step.step);
+    let epochs = runs().filter_map(|run| run.epochs.last()).map(|epoch| epoch.step);
+    x.with = steps.chain(epochs).map(|step| step as f64).chain([0.0]).collect();
+    Chart { x, y, series: Vec::new(), guides: Vec::new(), begins, is_direct: false }
 }
 
 fn figure<'a>(groups: &[Group], look: &'a Look, what: &str, subtitle: &str) -> Figure<'a> {
@@ -262,10 +287,11 @@ fn figure<'a>(groups: &[Group], look: &'a Look, what: &str, subtitle: &str) -> F
     let ends = groups.iter().map(|group| {
         let last = group.runs.iter().filter_map(|run| run.epochs.last()).next_back();
         let last = last.map_or("no epoch done".to_string(), |epoch| {
-            let shares = epoch.validation_accuracy.or(epoch.train_accuracy).unwrap_or(f64::NAN);
-            let (loss, shares) =
-                (brief(epoch.train_loss, Unit::Plain), brief(shares, Unit::Percent));
-            format!("after epoch {} training loss {loss}, accuracy {shares} %", epoch.epoch)
+            let loss = brief(epoch.train_loss, Unit::Plain);
+            let share = epoch.validation_accuracy.or(epoch.train_accuracy);
+            let share = share.map(|share| format!(", accuracy {} %", brief(share, Unit::Percent)));
+            let share = share.unwrap_or_default();
+            format!("after epoch {} training loss {loss}{share}", epoch.epoch)
         });
         format!("{}: {last}", group.name)
     });
@@ -288,6 +314,8 @@ fn about(groups: &[Group], all: usize, smooth: f64) -> String {
     let has_validation = |run: &&History| run.epochs.iter().any(|e| e.validation_loss.is_some());
     if most > 1 {
         words.push("Mean of the seeds, in a band from the lowest to the highest.".to_string());
+    } else if groups.iter().all(has_no_steps) {
+        words.push("Mean loss of each epoch.".to_string());
     } else if smooth > 0.0 && groups.len() > 1 {
         words.push(format!("Exponential mean ({smooth}) of the loss of each batch."));
     } else if smooth > 0.0 {

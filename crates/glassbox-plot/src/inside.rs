@@ -181,7 +181,7 @@ fn chart(
 
 fn axes(y: &str, unit: Unit, is_log: bool) -> Chart {
     let (x, y) = (Axis::new("step", Unit::Whole, true), Axis::new(y, unit, is_log));
-    Chart { x, y, series: Vec::new(), guides: Vec::new(), begins: Vec::new() }
+    Chart { x, y, series: vec![], guides: vec![], begins: vec![], is_direct: false }
 }
 
 fn figure<'a>(history: &History, look: &'a Look, what: &str, subtitle: &str) -> Figure<'a> {

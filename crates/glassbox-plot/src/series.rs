@@ -22,6 +22,8 @@ pub(crate) enum Stroke {
     /// What a smoothed line was made of; it has no name.
     Faint,
     /// Single points.
+    Points,
+    /// The same, as diamonds.
     Diamond,
 }
 

@@ -237,9 +237,13 @@ pub(crate) fn path(points: &[[f64; 2]]) -> String {
 
 /// The width of a text.
 pub(crate) fn width_of(text: &str, size: f64) -> f64 {
-    // Characters of East Asian scripts fill a square.
-    let em = |c: char| if ('\u{2e80}'..'\u{fb00}').contains(&c) { 1.0 } else { EM };
+    let em = |c: char| if is_wide(c) { 1.0 } else { EM };
     size * text.chars().map(em).sum::<f64>()
+}
+
+/// Characters of East Asian scripts fill a square.
+pub(crate) fn is_wide(c: char) -> bool {
+    ('\u{2e80}'..'\u{fb00}').contains(&c)
 }
 
 /// The text, cut with … so that it fits.

@@ -3,50 +3,15 @@
 
 mod common;
 
-use common::{Chart, HOSTILE, dataset, grouped, history, hostile_history, inside, text_boxes};
+use common::{
+    Chart, HOSTILE, all, dataset, grouped, history, hostile_history, inside, looks, text_boxes,
+};
 use glassbox::metrics::Confusion;
 use glassbox::{Device, Event, Init, Network};
-use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Test, Theme};
+use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Theme};
 use roxmltree::Document;
 
 const RAW: CurveOptions = CurveOptions { smooth: 0.0, log: false };
-
-fn looks() -> Vec<Look> {
-    let widths = [390.0, 900.0, 1280.0];
-    widths
-        .iter()
-        .flat_map(|&w| [Theme::Light, Theme::Dark].map(|theme| Look::new(w, theme)))
-        .collect()
-}
-
-/// Every picture, of a run that learned something.
-fn all(name: &str, look: &Look, losses: &[f64]) -> Vec<(&'static str, String)> {
-    let mut history = history(name, losses);
-    (0..6).for_each(|index| history.push(&inside(1 << index, 1.0, name)));
-    let test = Some(Test { loss: 0.2, accuracy: 0.9 });
-    let groups = [Group { name: name.to_string(), runs: vec![&history], test }];
-    let options = CurveOptions::default();
-    let mut network = Network::new("16-12-relu-3", Init::He, 1).unwrap();
-    let (set, device) = (dataset(name, 60, 3), Device::Reference);
-    let seen = Seen::new(&mut network, &device, &set).unwrap();
-    vec![
-        ("curves", plot::curves(&groups, &options, look)),
-        ("log", plot::curves(&groups, &CurveOptions { log: true, ..options }, look)),
-        ("rate", plot::rate(&groups, &options, look)),
-        ("throughput", plot::throughput(&groups, &options, look)),
-        ("weights", plot::weights(&history, look)),
-        ("activations", plot::activations(&history, look)),
-        ("gradients", plot::gradients(&history, look)),
-        ("flow", plot::flow(&history, look)),
-        ("stuck", plot::stuck(&history, look)),
-        ("first-layer", plot::first_layer(&network, Some([4, 4]), look)),
-        ("classes", plot::classes(&seen, look)),
-        ("dead", plot::dead(&seen, look)),
-        ("confusion", plot::confusion(&seen.confusion, look)),
-        ("errors", plot::errors(&seen, &set, look)),
-        ("image", plot::image(&mut network, &device, &set, 5, look).unwrap()),
-    ]
-}
 
 /// It is XML, everything is finite and within the picture, no text overlaps another, and nothing comes from outside.
 fn check(what: &str, svg: &str, look: &Look) {
@@ -266,6 +231,25 @@ fn several_seeds_are_a_band_around_their_mean() {
         assert!((line[index][1] - chart.y(x + 2.0)).abs() < 0.5);
         assert!((band[index][1] - chart.y(x)).abs() < 0.5);
         assert!((band[99 - index][1] - chart.y(x + 5.0)).abs() < 0.5);
+    }
+}
+
+#[test]
+fn epochs_alone_are_curves() {
+    let mut run = history("run", &(0..50).map(|i| 3.0 - 0.05 * f64::from(i)).collect::<Vec<_>>());
+    run.steps.clear();
+    for look in looks() {
+        let svg = plot::curves(&grouped(&[&run]), &RAW, &look);
+        check("epochs", &svg, &look);
+        let document = Document::parse(&svg).unwrap();
+        let (chart, line) =
+            (Chart::first(&document, false), Chart::first(&document, false).line("train"));
+        assert_eq!(line.len(), 5);
+        for (epoch, [x, y]) in run.epochs.iter().zip(line) {
+            assert!((x - chart.x(epoch.step as f64)).abs() < 0.5, "{look:?}: {x}");
+            assert!((y - chart.y(epoch.train_loss)).abs() < 0.5, "{look:?}: {y}");
+        }
+        assert!(svg.contains("Mean loss of each epoch.") && !svg.contains("Loss of each batch"));
     }
 }
 

@@ -15,6 +15,7 @@ mod gpu;
 mod matrix;
 mod network;
 mod parameters;
+mod plots;
 mod state;
 mod work;
 
@@ -41,6 +42,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fit::fit, module)?)?;
     module.add_function(wrap_pyfunction!(matrix::matmul, module)?)?;
     module.add_function(wrap_pyfunction!(gpu::read_device, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::curves, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::picture, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::pictures, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::png, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::roofline, module)?)?;
+    module.add_function(wrap_pyfunction!(plots::write, module)?)?;
     module.add_function(wrap_pyfunction!(recipe, module)?)?;
     module.add_function(wrap_pyfunction!(shuffled, module)?)?;
     module.add_function(wrap_pyfunction!(rates, module)?)?;

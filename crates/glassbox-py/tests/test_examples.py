@@ -101,13 +101,15 @@ def test_the_readme_runs(tmp_path: Path) -> None:
     """Its blocks, one after the other, as somebody would who follows it."""
     text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     script = tmp_path / "readme.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     variables = {**os.environ, "GLASSBOX_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, encoding="utf-8", timeout=900)
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stderr
     assert numbers(r"Test accuracy = ([\d.]+)%", done.stdout)[0] > 97.5
+    assert {path.name for path in tmp_path.iterdir()} == {"readme.py", "curves.png", "compared.svg"}
 
 
 def test_every_example_is_run() -> None:

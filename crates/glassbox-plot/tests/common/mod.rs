@@ -1,8 +1,12 @@
 //! What the tests of pictures share: runs that never were, and charts that are read back from their pixels.
+#![allow(dead_code)] // Each test file uses its own part of this.
 
 use glassbox::data::{Dataset, Split};
-use glassbox::{EpochRecord, Event, LayerInside, ParameterInside, Spread};
-use glassbox_plot::{Group, History};
+use glassbox::{Device, EpochRecord, Event, Init, LayerInside, Network, ParameterInside, Spread};
+use glassbox_plot::{
+    self as plot, Contestant, CurveOptions, Group, History, Look, Product, Roof, Roofline,
+    Rooflines, Seen, Test, Theme,
+};
 use roxmltree::{Document, Node};
 
 /// Names that want to be more than names; N is replaced by a number.
@@ -107,6 +111,71 @@ pub fn dataset(name: &str, count: usize, classes: usize) -> Dataset {
         cols: 4,
         classes,
     }
+}
+
+/// A ladder of eight rungs and a library under two roofs, and one product under none.
+pub fn rooflines(name: &str) -> Rooflines {
+    let product = |size: u64, gflops| {
+        let sizes = if size == 64 { [64, 784, 128] } else { [size; 3] };
+        Product { sizes, bytes_per_number: 4.0, gflops }
+    };
+    let contestant = |rung: u64| Contestant {
+        name: format!("{rung} {name}"),
+        is_ours: rung < 8,
+        products: [64, 512, 4096]
+            .map(|size| product(size, (1 << rung) as f64 * size as f64))
+            .to_vec(),
+    };
+    let roof =
+        |name: &str, gflops| Roof { name: name.to_string(), gflops, gigabytes_per_second: 3e3 };
+    let roofs = vec![roof(name, 1e6), roof("", 2e6)];
+    let contestants = (0..9).map(contestant).collect();
+    let one = vec![Contestant { products: vec![product(3, 0.5)], ..contestant(9) }];
+    let charts = vec![
+        Roofline { name: name.to_string(), roofs, contestants },
+        Roofline { name: "1 thread".to_string(), roofs: Vec::new(), contestants: one },
+    ];
+    let text = name.to_string();
+    Rooflines { machine: text.clone(), date: text.clone(), source: text, charts }
+}
+
+/// At every width, light and dark.
+pub fn looks() -> Vec<Look> {
+    let widths = [390.0, 900.0, 1280.0];
+    widths
+        .iter()
+        .flat_map(|&w| [Theme::Light, Theme::Dark].map(|theme| Look::new(w, theme)))
+        .collect()
+}
+
+/// Every picture, of a run that learned something.
+pub fn all(name: &str, look: &Look, losses: &[f64]) -> Vec<(&'static str, String)> {
+    let mut history = history(name, losses);
+    (0..6).for_each(|index| history.push(&inside(1 << index, 1.0, name)));
+    let test = Some(Test { loss: 0.2, accuracy: 0.9 });
+    let groups = [Group { name: name.to_string(), runs: vec![&history], test }];
+    let options = CurveOptions::default();
+    let mut network = Network::new("16-12-relu-3", Init::He, 1).unwrap();
+    let (set, device) = (dataset(name, 60, 3), Device::Reference);
+    let seen = Seen::new(&mut network, &device, &set).unwrap();
+    vec![
+        ("curves", plot::curves(&groups, &options, look)),
+        ("log", plot::curves(&groups, &CurveOptions { log: true, ..options }, look)),
+        ("rate", plot::rate(&groups, &options, look)),
+        ("throughput", plot::throughput(&groups, &options, look)),
+        ("weights", plot::weights(&history, look)),
+        ("activations", plot::activations(&history, look)),
+        ("gradients", plot::gradients(&history, look)),
+        ("flow", plot::flow(&history, look)),
+        ("stuck", plot::stuck(&history, look)),
+        ("first-layer", plot::first_layer(&network, Some([4, 4]), look)),
+        ("classes", plot::classes(&seen, look)),
+        ("dead", plot::dead(&seen, look)),
+        ("confusion", plot::confusion(&seen.confusion, look)),
+        ("errors", plot::errors(&seen, &set, look)),
+        ("image", plot::image(&mut network, &device, &set, 5, look).unwrap()),
+        ("roofline", plot::roofline(&rooflines(name), look)),
+    ]
 }
 
 /// Every text with the box it fills, left, top, right, bottom, a character being 0.6 em wide.

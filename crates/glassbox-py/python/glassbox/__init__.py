@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _native, callbacks, datasets, gpuarray, layers, losses, optimizers, schedules
+from . import _arrays, _native, callbacks, datasets, gpuarray, layers, losses, optimizers, plots, schedules
 from ._numbers import whole
 from ._native import DeviceError, DivergedError, Matrix, __version__
 from .brief import NeuralNetwork, NeuralNetworkGPU
@@ -37,7 +37,7 @@ __all__ = [
     "Evaluation", "GradientCheck", "History", "LeakyReLU", "LogSoftmax",
     "Matrix", "MeanSquaredError", "Network", "NeuralNetwork", "NeuralNetworkGPU", "ReLU", "Sigmoid", "Softmax", "StopTraining",
     "Summary", "Tanh", "__version__", "callbacks", "datasets", "doctor", "gpuarray", "layers", "load_mnist", "losses",
-    "matrix_multiply", "optimizers", "schedules", "shuffled",
+    "matrix_multiply", "optimizers", "plots", "schedules", "shuffled",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any, overload
 
@@ -33,6 +33,8 @@ class History:
     ending: str | None = None
     plan: str | None = None
     why: str | None = None
+    # How it began: the network and its samples.
+    _started: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Epoch]:
         return iter(self.epochs)
@@ -101,6 +103,16 @@ class History:
         # Columns that nothing stands in are left out.
         kept = [i for i, _ in enumerate(names) if any(row[i] for row in rows)]
         return html_table([names[i] for i in kept], [[row[i] for i in kept] for row in rows], repr(self))
+
+    def _events(self) -> list[dict[str, Any]]:
+        """What it knows, as the events that it heard."""
+        started = [] if self._started is None else [self._started]
+        return [*started, *({"event": "epoch", **asdict(epoch)} for epoch in self.epochs)]
+
+    def _repr_svg_(self) -> str:
+        from .plots import curves
+
+        return curves(self).svg
 
 
 def html_table(names: list[str], rows: list[list[str]], caption: str) -> str:

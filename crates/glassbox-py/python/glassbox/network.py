@@ -345,6 +345,7 @@ class Network:
             # Not before: a training that is refused leaves the history of the one before.
             if event["event"] == "started":
                 self.history = history
+                history._started = event
             if event["event"] == "epoch":
                 history.epochs.append(epoch_of(event))
             # Whoever raised something is not called again, nor anybody else.
