@@ -217,6 +217,10 @@ fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure>
         OptimizerName::Adam => "adam",
         OptimizerName::Adamw => "adamw",
     });
+    let base = match optimizer.map(Rule::named).transpose()? {
+        Some(rule) => base.with_optimizer(rule),
+        None => base,
+    };
     let schedule = arguments.schedule.as_deref().map(str::parse).transpose();
     let schedule = schedule.map_err(|error| Failure::Usage(format!("--schedule: {error}")))?;
     Ok(Settings {
@@ -233,7 +237,7 @@ fn settings_from(base: Settings, arguments: &Train) -> Result<Settings, Failure>
         clip: arguments.clip.or(base.clip),
         validation: arguments.validation.unwrap_or(base.validation),
         patience: arguments.patience.or(base.patience),
-        optimizer: optimizer.map(Rule::named).transpose()?.unwrap_or(base.optimizer),
+        optimizer: base.optimizer,
         schedule: schedule.unwrap_or(base.schedule),
     })
 }

@@ -172,13 +172,15 @@ impl Engine {
     /// # Errors
     /// If `queue` fails, or something in it was refused. Then nothing is recorded, as when it panics, and the engine is as
     /// it was.
-    pub fn capture(&self, queue: impl FnMut() -> Result<()>) -> Result<Graph> {
-        Graph::record(&self.shared.stream, &self.shared.modules, queue)
+    pub fn capture(&self, mut queue: impl FnMut() -> Result<()>) -> Result<Graph> {
+        let (stream, modules) = (&self.shared.stream, &self.shared.modules);
+        self.pools.with_room(|| Graph::record(stream, modules, &mut queue))
     }
 
     /// A launch of a kernel, to be given its arguments.
     pub fn launch(&self, image: &'static Image, kernel: &'static str) -> Result<Launch<'_>> {
-        let function = self.shared.modules.function(image.name, image.ptx, kernel)?;
+        let modules = &self.shared.modules;
+        let function = self.pools.with_room(|| modules.function(image.name, image.ptx, kernel))?;
         Ok(Launch::new(&self.shared.stream, kernel, function))
     }
 }

@@ -5,7 +5,7 @@ use crate::driver::Result;
 use crate::engine::Engine;
 use crate::inputs::Inputs;
 use crate::ops::{self, area};
-use crate::train::Part;
+use crate::train::{Part, width};
 
 /// Rows that are on the device at a time.
 const AT_ONCE: usize = 10_000;
@@ -64,10 +64,7 @@ fn in_turn(
     let arrays = arrays.iter().map(|array| engine.upload(array)).collect::<Result<Vec<_>>>()?;
     let rows = count / inputs.max(1);
     assert!(inputs > 0 && count == rows * inputs, "whole rows");
-    let outputs = parts.iter().fold(inputs, |width, part| match part {
-        Part::Dense { outputs } => *outputs,
-        _ => width,
-    });
+    let outputs = width(inputs, parts);
     assert_eq!(out.len(), area(rows, outputs), "outputs");
     let firsts = (0..rows).step_by(AT_ONCE);
     for (first, out) in firsts.zip(out.chunks_mut((AT_ONCE * outputs).max(1))) {

@@ -41,6 +41,15 @@ impl Pools {
         pool
     }
 
+    /// Does what may need memory, and once more when all pools are empty if there was none.
+    pub(crate) fn with_room<T>(&self, mut what: impl FnMut() -> Result<T>) -> Result<T> {
+        match what() {
+            // Where they cannot be emptied, in a recording say, there is no memory all the same.
+            Err(Error::OutOfMemory { .. }) if self.empty().is_ok() => what(),
+            done => done,
+        }
+    }
+
     /// Gives all blocks that no one uses back to the driver, but for those of an engine that is being recorded: that
     /// thread may be waiting for this one.
     fn empty(&self) -> Result<()> {
@@ -61,13 +70,7 @@ impl Pool {
         if let Some(block) = kept {
             return Ok(block);
         }
-        match Block::new(&self.beside.context, bytes) {
-            Err(Error::OutOfMemory { .. }) => {
-                self.beside.empty()?;
-                Block::new(&self.beside.context, bytes)
-            }
-            taken => taken,
-        }
+        self.beside.with_room(|| Block::new(&self.beside.context, bytes))
     }
 
     /// Takes a block back.

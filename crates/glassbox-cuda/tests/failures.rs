@@ -73,6 +73,21 @@ fn memory_runs_out_wherever_the_driver_needs_some() {
     }
 }
 
+/// What the pools have is given back first, so memory that runs out once is no failure.
+#[test]
+fn memory_that_the_pools_had_serves() {
+    for function in ["cuModuleLoadDataEx", "cuMemAlloc_v2", "cuGraphInstantiateWithFlags"] {
+        with(&[("GLASSBOX_SIM_FAIL", &format!("{function}:2:2"))], "memory_runs_out_once");
+        with(&[("GLASSBOX_SIM_FAIL", &format!("{function}:2:1"))], "memory_runs_out_once");
+    }
+}
+
+#[test]
+#[ignore = "needs its environment"]
+fn memory_runs_out_once() {
+    work().unwrap();
+}
+
 /// A little of everything.
 fn work() -> Result<(), Error> {
     let engine = open()?;

@@ -1,9 +1,9 @@
 //! NumPy's arrays as inputs and answers. What Python hands over is contiguous and of the type that is asked for here.
 
 use crate::gpu::DeviceMatrix;
-use glassbox::{Answers, Inputs, Loss, LossName, Pixels, Reduction, Samples};
+use glassbox::{Answers, Error, Inputs, Loss, LossName, Pixels, Reduction, Samples};
 use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Inputs (n,i): pixels, or numbers that are taken as they are.
@@ -21,60 +21,112 @@ pub enum AnswerArray<'py> {
     Values(PyReadonlyArray2<'py, f32>),
 }
 
-/// Inputs, borrowed.
-pub enum InputSlice<'a> {
-    Pixels(&'a [u8]),
-    Numbers(&'a [f32]),
+/// Inputs (rows, width) as they can be read without the interpreter.
+pub struct Given<'a> {
+    pub rows: usize,
+    pub width: usize,
+    pub numbers: Numbers<'a>,
+}
+
+/// The numbers of inputs, row by row.
+pub enum Numbers<'a> {
+    Pixels(Pixels),
+    Host(&'a [f32]),
     OnDevice(&'a DeviceMatrix),
 }
 
-impl InputArray<'_> {
-    /// Rows and columns.
-    pub fn shape(&self) -> [usize; 2] {
-        let shape = match self {
-            InputArray::Pixels(array) => array.shape(),
-            InputArray::Numbers(array) => array.shape(),
-            InputArray::OnDevice(matrix) => return [matrix.get().rows, matrix.get().width],
-        };
-        [shape[0], shape[1]]
-    }
+/// Answers as they can be read without the interpreter; values with how many there are a sample.
+pub enum GivenAnswers<'a> {
+    Classes(&'a [u32]),
+    Values(&'a [f32], usize),
+}
 
-    /// The numbers, row by row.
-    pub fn slice(&self) -> PyResult<InputSlice<'_>> {
+impl InputArray<'_> {
+    /// The inputs, lent by their owner.
+    pub fn give(&self) -> PyResult<Given<'_>> {
+        let (shape, numbers) = match self {
+            InputArray::Pixels(array) => {
+                (array.shape(), Numbers::Pixels(Pixels::new(Lent::new(array)?)))
+            }
+            InputArray::Numbers(array) => (array.shape(), Numbers::Host(array.as_slice()?)),
+            InputArray::OnDevice(matrix) => {
+                let matrix = matrix.get();
+                let (rows, width) = (matrix.rows, matrix.width);
+                return Ok(Given { rows, width, numbers: Numbers::OnDevice(matrix) });
+            }
+        };
+        Ok(Given { rows: shape[0], width: shape[1], numbers })
+    }
+}
+
+impl AnswerArray<'_> {
+    /// The answers, lent by their owner.
+    pub fn give(&self) -> PyResult<GivenAnswers<'_>> {
         Ok(match self {
-            InputArray::Pixels(array) => InputSlice::Pixels(array.as_slice()?),
-            InputArray::Numbers(array) => InputSlice::Numbers(array.as_slice()?),
-            InputArray::OnDevice(matrix) => InputSlice::OnDevice(matrix.get()),
+            AnswerArray::Classes(labels) => GivenAnswers::Classes(labels.as_slice()?),
+            AnswerArray::Values(values) => {
+                GivenAnswers::Values(values.as_slice()?, values.shape()[1])
+            }
         })
     }
 }
 
-impl InputArray<'_> {
+impl Given<'_> {
     /// The inputs for the library. Pixels are not copied.
-    pub fn inputs(&self) -> PyResult<Inputs> {
-        Ok(match self {
-            InputArray::Pixels(array) => Inputs::Pixels(Pixels::new(Lent::new(array)?)),
-            InputArray::Numbers(array) => Inputs::Numbers(array.as_slice()?.to_vec()),
-            InputArray::OnDevice(_) => {
-                let text = "inputs on a device are for train_batch and forward";
-                return Err(PyTypeError::new_err(text));
-            }
-        })
+    pub fn inputs(&self) -> glassbox::Result<Inputs> {
+        match &self.numbers {
+            Numbers::Pixels(pixels) => Ok(Inputs::Pixels(pixels.clone())),
+            Numbers::Host(numbers) => Ok(Inputs::Numbers(numbers.to_vec())),
+            Numbers::OnDevice(_) => Err(on_device()),
+        }
     }
 
     /// The same, where numbers that are quotients of bytes are these bytes again: for many steps, which are faster on
     /// pixels.
-    pub fn inputs_of_a_run(&self) -> PyResult<Inputs> {
-        if let InputArray::Numbers(array) = self
-            && let Some(pixels) = as_pixels(array.as_slice()?)
+    pub fn inputs_of_a_run(&self) -> glassbox::Result<Inputs> {
+        if let Numbers::Host(numbers) = self.numbers
+            && let Some(pixels) = as_pixels(numbers)
         {
             return Ok(Inputs::Pixels(Pixels::new(pixels)));
         }
         self.inputs()
     }
+
+    /// Samples of inputs of these, and answers, for a network of `outputs` outputs.
+    pub fn samples(
+        &self,
+        inputs: Inputs,
+        y: &GivenAnswers,
+        outputs: usize,
+    ) -> glassbox::Result<Samples> {
+        let answers = match *y {
+            GivenAnswers::Classes(labels) => {
+                Answers::Classes { labels: labels.to_vec(), classes: outputs }
+            }
+            GivenAnswers::Values(values, width) => {
+                Answers::Values { values: values.to_vec(), width }
+            }
+        };
+        let samples = Samples { inputs, answers, width: self.width };
+        if samples.len() != self.rows {
+            let (what, hint) =
+                ("X and y have other numbers of rows", "an answer for each row of X");
+            return Err(Error::Refused { what, hint });
+        }
+        Ok(samples)
+    }
 }
 
-/// The memory of an array, which is kept, and which its owner leaves as it is meanwhile.
+/// Python copies inputs to the host for whatever does not read them on the device.
+pub fn on_device() -> Error {
+    let what = "inputs on a GPU are read by train_batch with the cross-entropy and by forward";
+    Error::Refused { what, hint: "give them as a NumPy array" }
+}
+
+/// The memory of an array of pixels, which is kept.
+///
+/// Its owner is asked, in the documentation of whatever takes it, not to write to the array or to resize it meanwhile, as
+/// NumPy asks of whoever hands memory to other threads. Nothing here can make sure of it.
 struct Lent {
     _array: Py<PyArray2<u8>>,
     start: *const u8,
@@ -96,35 +148,9 @@ impl Lent {
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: the array is contiguous and kept, and NumPy's memory stays where it is while an array has it. Whoever
-        // writes to it while a network reads gets the result of some mixture: every byte is a pixel.
+        // SAFETY: the array is contiguous and kept, and its memory stays where it is and as it is, as its owner was asked.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
-}
-
-/// Samples of these inputs and answers, for a network of `outputs` outputs.
-pub fn samples(
-    inputs: Inputs,
-    x: &InputArray,
-    y: &AnswerArray,
-    outputs: usize,
-) -> PyResult<Samples> {
-    let [rows, width] = x.shape();
-    let answers = match y {
-        AnswerArray::Classes(labels) => {
-            Answers::Classes { labels: labels.as_slice()?.to_vec(), classes: outputs }
-        }
-        AnswerArray::Values(values) => {
-            Answers::Values { values: values.as_slice()?.to_vec(), width: values.shape()[1] }
-        }
-    };
-    let samples = Samples { inputs, answers, width };
-    if samples.len() != rows {
-        let text =
-            format!("X has {rows} rows and y {} (hint: a row of X for each answer)", samples.len());
-        return Err(PyValueError::new_err(text));
-    }
-    Ok(samples)
 }
 
 /// The bytes that numbers were before someone divided them by 255, if all are such quotients: the same images, which

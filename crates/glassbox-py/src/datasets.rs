@@ -11,14 +11,8 @@ type Half<'py> = (Bound<'py, PyArray2<u8>>, Bound<'py, PyArray1<u8>>);
 /// A set as it lies in memory.
 #[derive(IntoPyObject)]
 pub struct Pair<'py> {
-    name: String,
     train: Half<'py>,
     test: Half<'py>,
-    /// Rows and columns of an image.
-    image_shape: [usize; 2],
-    classes: usize,
-    source: String,
-    note: Option<String>,
 }
 
 /// The set of that name, or the four files of a folder: images (n, pixels), labels (n).
@@ -29,22 +23,12 @@ pub fn load(
     folder: Option<PathBuf>,
     download: bool,
 ) -> PyResult<Py<PyAny>> {
-    let DataPair { train, test, source, note, .. } = apart(py, || {
+    let DataPair { train, test, .. } = apart(py, || {
         let options =
             LoadOptions { data_dir: folder, allow_download: download, ..LoadOptions::from_env() };
         Ok(data::load(name, &options)?)
     })?;
-    let (image_shape, classes) = ([train.rows, train.cols], train.classes.max(test.classes));
-    let name = train.name.clone();
-    let pair = Pair {
-        name,
-        train: half(py, train)?,
-        test: half(py, test)?,
-        image_shape,
-        classes,
-        source,
-        note,
-    };
+    let pair = Pair { train: half(py, train)?, test: half(py, test)? };
     Ok(pair.into_pyobject(py)?.into_any().unbind())
 }
 

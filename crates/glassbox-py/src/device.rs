@@ -35,6 +35,15 @@ impl Device {
         apart(py, || Ok(self.get()?.name()))
     }
 
+    /// Which GPU it is; 0 of those that are none.
+    #[getter]
+    fn ordinal(&self, py: Python) -> PyResult<usize> {
+        apart(py, || match self.get()? {
+            glassbox::Device::Cuda(gpu) => Ok(gpu.engine().context().ordinal()),
+            _ => Ok(0),
+        })
+    }
+
     fn __repr__(&self, py: Python) -> PyResult<String> {
         apart(py, || Ok(format!("{:?}", self.get()?)))
     }

@@ -42,7 +42,14 @@ pub fn apart<T: Send>(
 
 /// The exception for an error.
 pub fn to_python(error: Error) -> PyErr {
-    let text = in_python(&error.to_string());
+    let text = match &error {
+        // These name files, whose names are not ours to change.
+        Error::File(_)
+        | Error::Data(_)
+        | Error::Run { .. }
+        | Error::Parameters { path: Some(_), .. } => error.to_string(),
+        _ => in_python(&error.to_string()),
+    };
     match error {
         Error::Device { .. } | Error::Cuda(_) | Error::LostInRun { .. } => {
             DeviceError::new_err(text)

@@ -1,9 +1,9 @@
 //! Training from Python: a listener that hears events, and an interpreter that wants to look after its signals.
 
-use crate::arrays::{AnswerArray, InputArray, samples};
+use crate::arrays::{AnswerArray, InputArray};
 use crate::device::Device;
-use crate::errors::apart;
-use crate::network::{Network, settings};
+use crate::errors::{apart, to_python};
+use crate::network::Network;
 use glassbox::{Event, PlanName, Sink, Trainer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -33,7 +33,7 @@ pub fn fit(
         let hint = "auto, layered or fused";
         PyValueError::new_err(format!("there is no plan {plan:?} (hint: {hint})"))
     })?;
-    let samples = samples(x.inputs_of_a_run()?, &x, &y, network.output_width())?;
+    let (x, y) = (x.give()?, y.give()?);
     let stop = AtomicBool::new(false);
     let mut listener = Listener {
         network,
@@ -44,17 +44,17 @@ pub fn fit(
         stop: &stop,
         raised: None,
     };
-    let training = Training::begin(py, network)?;
     let result = apart(py, || {
+        let _training = Training::begin(network)?;
         let device = device.get()?;
-        let (plan, why) = plan.choose_for(samples.pixels().is_some(), &settings, &device)?;
+        let samples = x.samples(x.inputs_of_a_run()?, &y, network.output_width())?;
+        let (plan, why) = plan.choose_for(&samples, &settings, &device)?;
         let name = plan.name();
         let mut trainer = Trainer::of(network.snapshot()?, settings, device, plan, samples, None)?;
         let ending = trainer.run(&mut listener, &stop)?;
         network.lock().set(trainer.network().clone());
         Ok((ending, name, why))
     });
-    drop(training);
     // What was raised while training ran is why it ended.
     if let Some(raised) = listener.raised {
         return Err(raised);
@@ -68,18 +68,15 @@ pub fn fit(
 struct Training<'a>(&'a Network);
 
 impl Training<'_> {
-    fn begin<'a>(py: Python, network: &'a Network) -> PyResult<Training<'a>> {
-        apart(py, || {
-            network.to_change()?.is_training = true;
-            Ok(())
-        })?;
+    fn begin(network: &Network) -> glassbox::Result<Training<'_>> {
+        network.to_change()?.trained_by = Some(std::process::id());
         Ok(Training(network))
     }
 }
 
 impl Drop for Training<'_> {
     fn drop(&mut self) {
-        self.0.lock().is_training = false;
+        self.0.lock().trained_by = None;
     }
 }
 
@@ -141,4 +138,15 @@ impl Sink for Listener<'_> {
     fn watch(&mut self, network: &glassbox::Network) {
         self.network.lock().set(network.clone());
     }
+}
+
+/// The exception for settings that cannot be.
+fn settings(json: &str) -> PyResult<glassbox::Settings> {
+    let settings: glassbox::Settings = serde_json::from_str(json).map_err(|error| {
+        // Where in the JSON it stands means nothing to its user, who gave no JSON.
+        let text = error.to_string();
+        PyValueError::new_err(text.split(" at line ").next().unwrap_or_default().to_string())
+    })?;
+    settings.check().map_err(to_python)?;
+    Ok(settings)
 }

@@ -10,7 +10,7 @@ use dlpark::{DlpackFlags, Managed, ManagedTensorBase};
 use glassbox::cuda::{Buffer, DevicePointer};
 use glassbox::{Error, device::Cuda};
 use numpy::{PyReadonlyArray1, PyReadwriteArray1};
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
@@ -41,6 +41,12 @@ impl DeviceArray {
         let dtype = dlpack_type(&typestr)
             .ok_or_else(|| PyTypeError::new_err(format!("no GPU array holds {typestr}")))?;
         let slice = bytes.as_slice()?;
+        let size = usize::from(dtype.bits) / 8;
+        let wanted = shape.iter().try_fold(size, |product, &side| product.checked_mul(side));
+        if wanted != Some(slice.len()) {
+            let text = format!("{} bytes are no array {shape:?} of {typestr}", slice.len());
+            return Err(PyValueError::new_err(text));
+        }
         let (bytes, ordinal) = apart(py, || {
             let gpu = gpu(device)?;
             let ordinal = gpu.engine().context().ordinal() as i32;

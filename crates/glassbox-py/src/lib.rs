@@ -1,9 +1,9 @@
 //! `glassbox._native`: the library for Python, strictly typed.
 //!
 //! The readable half is `python/glassbox`: it converts what users give to contiguous arrays of `uint8` or `float32`,
-//! fills in defaults, and has the docstrings. This half takes exactly that, and has no arithmetic of its own.
+//! fills in defaults, and has the docstrings. This half takes exactly that, and leaves the arithmetic to the library.
 //!
-//! Nothing here is computed while the interpreter is held, and nobody takes the interpreter while holding a lock.
+//! What takes time is done without the interpreter, and nobody takes the interpreter while holding a lock.
 
 mod arrays;
 mod datasets;
@@ -50,17 +50,22 @@ fn doctor(py: Python) -> PyResult<Vec<(String, String)>> {
     errors::apart(py, glassbox::doctor::doctor)
 }
 
-/// The settings of a recipe, as JSON.
+/// The settings of a recipe, as JSON, and with another optimizer if there is one, of JSON too.
 #[pyfunction]
-fn recipe(name: &str) -> PyResult<String> {
-    let settings = Settings::named(name).map_err(errors::to_python)?;
+fn recipe(name: &str, optimizer: Option<&str>) -> PyResult<String> {
+    let mut settings = Settings::named(name).map_err(errors::to_python)?;
+    if let Some(optimizer) = optimizer {
+        settings = settings.with_optimizer(network::rule(optimizer)?);
+    }
     Ok(serde_json::to_string(&settings).expect("settings are plain values"))
 }
 
 /// The order (n) of n samples in an epoch of a run.
 #[pyfunction]
-fn shuffled(py: Python<'_>, n: u32, seed: u64, epoch: u32) -> Bound<'_, PyArray1<u32>> {
-    Philox::new(seed, Purpose::Shuffle, epoch, 0).permutation(n).into_pyarray(py)
+fn shuffled(py: Python<'_>, n: u32, seed: u64, epoch: u32) -> PyResult<Bound<'_, PyArray1<u32>>> {
+    let order =
+        errors::apart(py, || Ok(Philox::new(seed, Purpose::Shuffle, epoch, 0).permutation(n)))?;
+    Ok(order.into_pyarray(py))
 }
 
 /// The learning rate of each step of a run.
@@ -70,6 +75,9 @@ fn rates(py: Python<'_>, schedule: &str, lr: f32, steps: u64) -> PyResult<Py<PyA
         schedule.parse().map_err(|error: glassbox::schedule::ScheduleError| {
             pyo3::exceptions::PyValueError::new_err(error.to_string())
         })?;
-    let rates: Vec<f32> = (0..steps).map(|step| schedule.rate(lr, step, steps)).collect();
+    let rates = errors::apart(py, || {
+        let rate = |step| schedule.rate(lr, step, steps);
+        Ok((0..steps).map(rate).collect::<Vec<f32>>())
+    })?;
     Ok(rates.into_pyarray(py).unbind())
 }

@@ -1,15 +1,14 @@
 //! A network, and what can be asked of it.
 
-use crate::arrays::{AnswerArray, InputArray, InputSlice, loss, samples};
+use crate::arrays::{AnswerArray, GivenAnswers, InputArray, Numbers, loss, on_device};
 use crate::device::Device;
-use crate::errors::{apart, to_python};
+use crate::errors::apart;
 use crate::gpu::gpu;
 use crate::parameters;
-use crate::state::{Batch, State, tensor};
-use glassbox::cuda::Inputs as Given;
-use glassbox::evaluate::{evaluate, infer, infer_given, infer_numbers, mean_squared_error};
+use crate::state::{Batch, State};
+use glassbox::evaluate::{evaluate, infer, infer_numbers, mean_squared_error};
 use glassbox::file::safetensors;
-use glassbox::{Answers, Error, Init, Moment, Rule, Samples, Targets, Tensor};
+use glassbox::{Error, Init, Moment, Rule, Tensor, cuda};
 use numpy::{IntoPyArray, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -62,7 +61,7 @@ impl Network {
     /// An error while a training has the network: what would be changed here would be lost at its end.
     pub fn to_change(&self) -> glassbox::Result<MutexGuard<'_, State>> {
         let state = self.lock();
-        match state.is_training {
+        match state.trained_by == Some(std::process::id()) {
             false => Ok(state),
             true => {
                 let (what, hint) = ("the network is being trained", "wait until fit has returned");
@@ -90,8 +89,9 @@ impl Network {
     }
 
     /// Writes a safetensors file.
-    fn save(&self, py: Python, path: PathBuf, dataset: &str) -> PyResult<()> {
-        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, dataset))
+    fn save(&self, py: Python, path: PathBuf) -> PyResult<()> {
+        // Nobody has said what it learned from.
+        apart(py, || glassbox::run::save_model(&path, &self.snapshot()?, ""))
     }
 
     /// The bytes of a safetensors file.
@@ -135,7 +135,7 @@ impl Network {
         let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
         apart(py, || {
             let mut state = self.to_change()?;
-            state.settle()?;
+            // What was learned on a GPU is replaced, so nothing of it has to come back.
             let mut network = state.network.clone();
             network.load_state(&arrays)?;
             state.set(network);
@@ -148,24 +148,32 @@ impl Network {
         apart(py, || Ok(self.snapshot()?.sha256()))
     }
 
-    /// The outputs (n,o) for inputs x (n,i).
+    /// The outputs (n,o) for inputs x (n,i), or their softmax.
     fn forward<'py>(
         &self,
         py: Python<'py>,
         device: &Device,
         x: InputArray,
+        softmax: bool,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let ([rows, _], x, where_) = (x.shape(), x.slice()?, device);
+        let x = x.give()?;
+        let rows = x.rows;
         let out = apart(py, || {
-            let (mut network, device) = (self.snapshot()?, device.get()?);
+            let (mut network, opened) = (self.snapshot()?, device.get()?);
             let mut out = Tensor::zeros(&[0, network.output_width()]);
-            match x {
-                InputSlice::Pixels(x) => infer(&mut network, &device, x, &mut out)?,
-                InputSlice::Numbers(x) => infer_numbers(&mut network, &device, x, &mut out)?,
-                InputSlice::OnDevice(x) => {
-                    let x = Given::Device(x.ready(&gpu(where_)?)?);
-                    infer_given(&mut network, &device, x, &mut out)?;
+            match &x.numbers {
+                Numbers::Pixels(x) => infer(&mut network, &opened, x, &mut out)?,
+                Numbers::Host(x) => {
+                    infer_numbers(&mut network, &opened, cuda::Inputs::Host(x), &mut out)?;
                 }
+                Numbers::OnDevice(x) => {
+                    let x = cuda::Inputs::Device(x.ready(&gpu(device)?)?);
+                    infer_numbers(&mut network, &opened, x, &mut out)?;
+                }
+            }
+            if softmax {
+                let logits = out.clone();
+                opened.softmax(&mut out, &logits)?;
             }
             Ok(out.into_data())
         })?;
@@ -179,10 +187,10 @@ impl Network {
         device: &Device,
         x: InputArray,
     ) -> PyResult<Arrays<'py>> {
-        let x = inputs(&x)?;
+        let x = x.give()?;
         let network = apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
-            network.forward(&device, &tensor(&x, &device)?)?;
+            network.forward(&device, &x.inputs()?.whole(&device, x.width)?)?;
             Ok(network)
         })?;
         let layers = network.summary().layers.into_iter().zip(network.activations());
@@ -203,15 +211,12 @@ impl Network {
         loss_name: &str,
         reduction: &str,
     ) -> PyResult<(f64, Arrays<'py>)> {
-        let (samples, loss) =
-            (samples(x.inputs()?, &x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
         let (value, network) = apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
-            let x = tensor(&samples, &device)?;
+            let (x, y) = x.samples(x.inputs()?, &y, self.output_width)?.whole(&device)?;
             network.forward(&device, &x)?;
-            let value = with_targets(&samples, |targets| {
-                network.backward(&device, loss, &x, targets, None)
-            })?;
+            let value = network.backward(&device, loss, &x, y.targets(), None)?;
             Ok((value, network))
         })?;
         let parameters = network.parameters();
@@ -230,14 +235,12 @@ impl Network {
         elements: usize,
         seed: u64,
     ) -> PyResult<(String, bool)> {
-        let (samples, loss) =
-            (samples(x.inputs()?, &x, &y, self.output_width)?, loss(loss_name, reduction)?);
+        let (x, y, loss) = (x.give()?, y.give()?, loss(loss_name, reduction)?);
         apart(py, || {
             let network = self.snapshot()?;
-            let x = tensor(&samples, &glassbox::Device::Reference)?;
-            let found = with_targets(&samples, |targets| {
-                glassbox::check_gradients(&network, loss, &x, targets, elements, seed)
-            })?;
+            let samples = x.samples(x.inputs()?, &y, self.output_width)?;
+            let (x, y) = samples.whole(&glassbox::Device::Reference)?;
+            let found = glassbox::check_gradients(&network, loss, &x, y.targets(), elements, seed)?;
             let json = serde_json::to_string(&found).expect("a gradient check is plain values");
             Ok((json, found.passed()))
         })
@@ -259,31 +262,24 @@ impl Network {
         room: usize,
     ) -> PyResult<f64> {
         let (loss, rule) = (loss(loss_name, reduction)?, rule(optimizer)?);
-        let batch = match (x.slice()?, &y) {
-            (InputSlice::OnDevice(x), AnswerArray::Classes(labels)) => {
-                Batch::OnDevice(x, labels.as_slice()?)
-            }
-            _ => Batch::Here(samples(x.inputs()?, &x, &y, self.output_width)?),
-        };
+        let (x, y) = (x.give()?, y.give()?);
         apart(py, || {
             let mut state = self.to_change()?;
             let moment = Moment { seed, step: state.step };
             state.take_rule(rule, weight_decay)?;
-            let gpu = gpu(device).ok();
-            let found = match (&gpu, &batch) {
-                (Some(gpu), batch) if state.fits_gpu(loss) => {
+            let opened = device.get()?;
+            let batch = match (&x.numbers, &y) {
+                (Numbers::OnDevice(x), GivenAnswers::Classes(labels)) => Batch::OnDevice(x, labels),
+                _ => Batch::Here(x.samples(x.inputs()?, &y, self.output_width)?.into()),
+            };
+            let found = match (&opened, &batch) {
+                (glassbox::Device::Cuda(gpu), batch) if state.fits_gpu(loss) => {
                     state.step_on_gpu(gpu, batch, loss, lr, moment, room)?
                 }
-                (_, Batch::Here(samples)) => {
-                    state.step_here(&device.get()?, samples, loss, lr, moment)?
+                (device, Batch::Here(samples)) => {
+                    state.step_here(device, samples, loss, lr, moment)?
                 }
-                (_, Batch::OnDevice(..)) => {
-                    let (what, hint) = (
-                        "inputs on a GPU, and a network or loss that is not computed there in whole steps",
-                        "give them as a NumPy array",
-                    );
-                    return Err(Error::Refused { what, hint });
-                }
+                (_, Batch::OnDevice(..)) => return Err(on_device()),
             };
             if !found.is_finite() {
                 let what = format!("the loss became {found}");
@@ -305,9 +301,10 @@ impl Network {
         x: InputArray,
         y: AnswerArray,
     ) -> PyResult<Judged> {
-        let samples = samples(x.inputs()?, &x, &y, self.output_width)?;
+        let (x, y) = (x.give()?, y.give()?);
         apart(py, || {
             let (mut network, device) = (self.snapshot()?, device.get()?);
+            let samples = x.samples(x.inputs()?, &y, self.output_width)?;
             if samples.labels().is_none() {
                 return Ok((mean_squared_error(&mut network, &device, &samples)?, None, None));
             }
@@ -322,37 +319,6 @@ impl Network {
 }
 
 /// The rule of an optimizer, from JSON.
-fn rule(json: &str) -> PyResult<Rule> {
+pub fn rule(json: &str) -> PyResult<Rule> {
     serde_json::from_str(json).map_err(|error| PyValueError::new_err(format!("optimizer: {error}")))
-}
-
-/// Inputs without answers.
-fn inputs(x: &InputArray) -> PyResult<Samples> {
-    let [rows, width] = x.shape();
-    let answers = Answers::Classes { labels: vec![0; rows], classes: 1 };
-    Ok(Samples { inputs: x.inputs()?, answers, width })
-}
-
-/// Calls `body` with the answers of all samples.
-fn with_targets<T>(
-    samples: &Samples,
-    body: impl FnOnce(Targets) -> glassbox::Result<T>,
-) -> glassbox::Result<T> {
-    match &samples.answers {
-        Answers::Classes { labels, .. } => body(Targets::Classes(labels)),
-        Answers::Values { values, width } => {
-            body(Targets::Values(&Tensor::new(&[samples.len(), *width], values.clone())?))
-        }
-    }
-}
-
-/// The exception for settings that cannot be.
-pub fn settings(json: &str) -> PyResult<glassbox::Settings> {
-    let settings: glassbox::Settings = serde_json::from_str(json).map_err(|error| {
-        // Where in the JSON it stands means nothing to its user, who gave no JSON.
-        let text = error.to_string();
-        PyValueError::new_err(text.split(" at line ").next().unwrap_or_default().to_string())
-    })?;
-    settings.check().map_err(to_python)?;
-    Ok(settings)
 }

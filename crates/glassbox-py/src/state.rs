@@ -4,7 +4,7 @@ use crate::gpu::DeviceMatrix;
 use glassbox::cuda::Inputs;
 use glassbox::device::Cuda;
 use glassbox::plan::{Batches, Layered, Steps};
-use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples, Tensor};
+use glassbox::{Error, Loss, Moment, Optimizer, Plan, Rule, Samples};
 use std::sync::Arc;
 
 /// What changes about a network. It is locked for as long as a step takes, and never while Python code runs.
@@ -16,15 +16,15 @@ pub struct State {
     on_gpu: Option<OnGpu>,
     /// Steps of `train_batch`, which dropout depends on.
     pub step: u32,
-    /// Whether a training has it.
-    pub is_training: bool,
+    /// The process in which a training has it, if one does: a child that was forked meanwhile has a copy of its own.
+    pub trained_by: Option<u32>,
 }
 
 /// The network on a GPU, between two batches.
 struct OnGpu {
     batches: Batches,
-    /// What it was made for.
-    device: String,
+    /// What it was made for: the name and number of a device, and a loss.
+    device: (&'static str, usize),
     loss: Loss,
     /// Whether it has learned what the network on the host has not.
     is_ahead: bool,
@@ -33,29 +33,36 @@ struct OnGpu {
 impl State {
     /// A network that has not learned.
     pub fn new(network: glassbox::Network) -> State {
-        State { network, optimizer: None, on_gpu: None, step: 0, is_training: false }
+        State { network, optimizer: None, on_gpu: None, step: 0, trained_by: None }
     }
 
-    /// Brings back what the network has learned on a GPU.
+    /// Brings back what the network has learned on a GPU. If it fails, that is lost: the network is what it was when
+    /// somebody last looked, and can be used.
     pub fn settle(&mut self) -> glassbox::Result<()> {
-        if let (Some(gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
-            && gpu.is_ahead
-        {
-            gpu.batches.store(&mut self.network, optimizer)?;
+        let (Some(gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer) else {
+            return Ok(());
+        };
+        if gpu.is_ahead {
+            let stored = gpu.batches.store(&mut self.network, optimizer);
             gpu.is_ahead = false;
+            if stored.is_err() {
+                (self.on_gpu, self.optimizer) = (None, None);
+            }
+            return stored;
         }
         Ok(())
     }
 
-    /// The network becomes another, and what lies on a GPU is out of date.
+    /// The network becomes another. What lies on a GPU is out of date, and so is the optimizer's memory.
     pub fn set(&mut self, network: glassbox::Network) {
-        (self.network, self.on_gpu) = (network, None);
+        self.network = network;
+        (self.on_gpu, self.optimizer) = (None, None);
     }
 }
 
 /// A batch to learn from, and where it is.
 pub enum Batch<'a> {
-    Here(Samples),
+    Here(Arc<Samples>),
     OnDevice(&'a DeviceMatrix, &'a [u32]),
 }
 
@@ -80,7 +87,7 @@ impl State {
     pub fn step_here(
         &mut self,
         device: &glassbox::Device,
-        samples: &Samples,
+        samples: &Arc<Samples>,
         loss: Loss,
         lr: f32,
         moment: Moment,
@@ -93,7 +100,7 @@ impl State {
         let steps = Steps {
             device,
             loss,
-            samples: &Arc::new(samples.clone()),
+            samples,
             order: &order,
             batch: order.len().max(1),
             rates: &[lr],
@@ -120,7 +127,7 @@ impl State {
             Batch::OnDevice(x, labels) => (Inputs::Device(x.ready(gpu)?), *labels),
             Batch::Here(samples) => {
                 glassbox::evaluate::check_widths(&self.network, samples)?;
-                gathered = tensor(samples, &glassbox::Device::Reference)?;
+                gathered = samples.inputs.whole(&glassbox::Device::Reference, samples.width)?;
                 let labels = samples.labels().ok_or_else(no_samples)?;
                 (Inputs::Host(gathered.data()), labels)
             }
@@ -128,23 +135,29 @@ impl State {
         if labels.is_empty() {
             return Err(no_samples());
         }
-        let name = format!("{device:?}");
+        let place = (device.name(), gpu.engine().context().ordinal());
         let is_fit = |gpu: &OnGpu| {
-            gpu.device == name && gpu.loss == loss && gpu.batches.rows() >= labels.len()
+            gpu.device == place && gpu.loss == loss && gpu.batches.rows() >= labels.len()
         };
         if !self.on_gpu.as_ref().is_some_and(is_fit) {
             self.settle()?;
             self.on_gpu = None;
-            let (_, _, optimizer) = self.optimizer.as_mut().expect("a rule was taken");
+            let (_, _, optimizer) = self.optimizer.as_ref().expect("a rule was taken");
             let rows = room.max(labels.len());
-            let batches = Batches::new(&device, &mut self.network, optimizer, loss, rows)?;
-            self.on_gpu = Some(OnGpu { batches, device: name, loss, is_ahead: false });
+            let batches = Batches::new(&device, &self.network, optimizer, loss, rows)?;
+            self.on_gpu = Some(OnGpu { batches, device: place, loss, is_ahead: false });
         }
         let (Some(on_gpu), Some((_, _, optimizer))) = (&mut self.on_gpu, &mut self.optimizer)
         else {
             unreachable!("both were made");
         };
-        let found = on_gpu.batches.step(optimizer, x, labels, lr, moment)?;
+        let found = on_gpu.batches.step(optimizer, x, labels, lr, moment);
+        if on_gpu.batches.is_broken() {
+            // What it holds is neither the old network nor the new one.
+            (self.on_gpu, self.optimizer) = (None, None);
+            return found.map(|found| found.loss);
+        }
+        let found = found?;
         on_gpu.is_ahead |= found.loss.is_finite();
         Ok(found.loss)
     }
@@ -153,12 +166,4 @@ impl State {
 fn no_samples() -> Error {
     let (what, hint) = ("a step of no samples", "give at least one row");
     Error::Refused { what, hint }
-}
-
-/// x (n,i): the inputs of all samples.
-pub fn tensor(samples: &Samples, device: &glassbox::Device) -> glassbox::Result<Tensor> {
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let mut x = Tensor::zeros(&[order.len(), samples.width]);
-    samples.gather(device, &mut x, &order)?;
-    Ok(x)
 }

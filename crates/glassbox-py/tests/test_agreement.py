@@ -29,20 +29,12 @@ def alike(shape: tuple[int, int, int, int]):
     return X, y, native, arrays, lists
 
 
-def weights(rung) -> dict[str, np.ndarray]:
-    """The weights of a rung, as the native network names and shapes them."""
+def arrays_of(rung, weight: str, bias: str) -> dict[str, np.ndarray]:
+    """What a rung's layers have under these names, as the native network names and shapes it."""
     found = {}
     for name, layer in [("0", rung.layer1), ("2", rung.layer2)]:
-        W, b = (np.array(getattr(value, "data", value), float) for value in (layer.W, layer.b))
+        W, b = (np.array(getattr(value, "data", value), float) for value in (getattr(layer, weight), getattr(layer, bias)))
         found |= {f"{name}.weight": W.T, f"{name}.bias": b.reshape(-1)}
-    return found
-
-
-def gradients(rung) -> dict[str, np.ndarray]:
-    found = {}
-    for name, layer in [("0", rung.layer1), ("2", rung.layer2)]:
-        dW, db = (np.array(getattr(value, "data", value), float) for value in (layer.dW, layer.db))
-        found |= {f"{name}.weight": dW.T, f"{name}.bias": db.reshape(-1)}
     return found
 
 
@@ -60,7 +52,7 @@ def test_forward_loss_and_gradients(shape):
     loss, found = native.network.gradients(X, y, loss=SUM)
     for rung, rows in [(arrays, X.astype(float)), (lists, pure.Matrix(X.tolist()))]:
         close(loss, rung.loss_and_gradients(rows, y.tolist()))
-        for name, gradient in gradients(rung).items():
+        for name, gradient in arrays_of(rung, "dW", "db").items():
             close(found[name], gradient)
     assert native.evaluate(X, y) == arrays.evaluate(X.astype(float), y) == lists.evaluate(pure.Matrix(X.tolist()), y.tolist())
 
@@ -77,7 +69,7 @@ def test_steps(shape):
         close(losses[0], losses[1])
         close(losses[0], losses[2])
     for rung in (arrays, lists):
-        for name, weight in weights(rung).items():
+        for name, weight in arrays_of(rung, "W", "b").items():
             close(native.network.parameters[name], weight)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import glassbox
-from glassbox import Network
+from glassbox import Network, NeuralNetwork
 
 
 @pytest.mark.parametrize("convert", [
@@ -45,6 +45,7 @@ def test_bytes_are_pixels_and_other_integers_are_numbers(network):
     ([[1, 2, 3, 4], [5]], ValueError, "equally long"),
     (None, TypeError, "object"),
     ({"a": 1}, TypeError, "object"),
+    (np.ma.array(np.zeros((1, 4)), mask=True), TypeError, "mask"),
 ])  # fmt: skip
 def test_wrong_inputs_are_named(network, X, error, text):
     for method in [network.forward, network.predict, lambda X: network.fit(X, [0], verbose=False)]:
@@ -170,6 +171,11 @@ def test_products_take_lists_buffers_and_arrays():
         glassbox.matrix_multiply(np.array(A), np.array(A))
     with pytest.raises(ValueError, match="3 x 2 and 3 x 2"):
         glassbox.matrix_multiply(A, A)
+    # NaN is a number here, in whatever form; what float32 has not is none.
+    for form in [list, np.array]:
+        assert np.isnan(glassbox.matrix_multiply(form([[np.nan]]), form([[1.0]]))).all()
+        with pytest.raises(ValueError, match="beyond float32"):
+            glassbox.matrix_multiply(form([[1e300]]), form([[1.0]]))
     assert glassbox.matrix_multiply(np.zeros((2, 0)), np.zeros((0, 3))).tolist() == np.zeros((2, 3)).tolist()
 
 
@@ -202,3 +208,31 @@ def test_files_that_are_none_are_errors(tmp_path):
             glassbox.datasets.mnist(folder)
     with pytest.raises((OSError, ValueError)):
         glassbox.datasets.idx(tmp_path)
+    # A name with what looks like an option is the name that it is.
+    with pytest.raises(FileNotFoundError, match="my--batch/net--lr"):
+        Network.load(tmp_path / "my--batch" / "net--lr")
+
+
+def test_a_folder_is_not_taken_for_a_set_of_its_name(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((OSError, ValueError)):
+        glassbox.datasets.idx("digits")
+
+
+def test_what_nothing_can_be_said_of_is_refused(network, batch):
+    none = np.zeros((0, 4)), np.zeros(0, int)
+    for method in [network.evaluate, network.gradients, network.check_gradients, network.train_batch]:
+        with pytest.raises(ValueError, match="at least one"):
+            method(*none)
+    with pytest.raises(ValueError, match="elements"):
+        network.check_gradients(*batch, elements=0)
+    for call in [
+        lambda: glassbox.schedules.Constant().rates(0.1, 2**62), lambda: glassbox.schedules.Constant().rates(0.1, -1),
+        lambda: glassbox.shuffled(2**33), lambda: glassbox.shuffled(-1), lambda: network.check_gradients(*batch, seed=-1),
+        lambda: network.fit(*batch, epochs=2**40, verbose=False), lambda: glassbox.Dense(4, -5), lambda: NeuralNetwork(4, 0, 3),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match="cannot be"):
+            call()
+    with pytest.raises(TypeError, match="hidden_size is 8.5"):
+        NeuralNetwork(4, 8.5, 3)

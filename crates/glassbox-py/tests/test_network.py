@@ -40,6 +40,8 @@ def test_probabilities_and_classes(network, batch):
     # Outputs that no exponential could take.
     assert np.isfinite(network.predict_proba(1e5 * X)).all()
     assert network.predict_proba(np.zeros((0, 4))).shape == (0, 3)
+    with pytest.raises(ValueError, match="forward"):
+        Network("4-1").predict(X)
 
 
 def test_the_list_of_layers_is_the_text():
@@ -75,6 +77,10 @@ def test_parameters_share_memory_and_stay_what_they_were(network, batch):
     assert (first == before).all()
     assert not np.shares_memory(first, network.parameters["0.weight"])
     assert (network.parameters["0.weight"] != before).any()
+    # What is written to is to be a copy.
+    changed, now = network.parameters["0.weight"].copy(), network.sha256
+    changed[:] = 0
+    assert network.sha256 == now
     # They outlive the network.
     del network
     assert (first == before).all()
@@ -126,6 +132,7 @@ def test_a_damaged_pickle_is_an_error_and_no_panic(network):
 def test_the_evaluation_is_that_of_the_outputs(network, batch):
     X, y = batch
     found = network.evaluate(X, y)
+    assert found == network.evaluate(X, y)
     said = network.predict(X)
     assert found.accuracy == (said == y).mean()
     assert found.confusion.sum() == len(y) and np.trace(found.confusion) == (said == y).sum()

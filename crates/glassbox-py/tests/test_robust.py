@@ -41,7 +41,7 @@ def test_ten_thousand_lives_leave_memory_as_it_was(batch):
     for seed in range(10_000):
         live(seed)
     gc.collect()
-    # One number kept of each would be seen: a network has 2 KB.
+    # A network has 2 KB: one kept of every ten would be seen.
     assert resident() - before < 2 << 20
 
 
@@ -63,20 +63,20 @@ def test_eight_threads_at_once(batch):
     shared = Network("4-8-relu-3", device="cpu")
 
     def use(number: int) -> None:
-        for turn in range(200):
+        for _ in range(200):
             if number % 2:
                 assert shared.train_batch(X, y, 0.01) > 0
             else:
                 assert np.isfinite(shared.forward(X)).all()
                 assert np.isfinite(shared.parameters["0.weight"]).all()
-            if turn % 50 == 0:
-                shared.load_parameters(shared.parameters)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, range(8)))
     one = Network("4-8-relu-3", device="cpu")
-    steps = [one.train_batch(X, y, 0.01) for _ in range(800)]
-    assert np.isfinite(steps).all() and shared.evaluate(X, y).loss < steps[0]
+    for _ in range(800):
+        one.train_batch(X, y, 0.01)
+    # All steps are the same, so those of four threads are those of one, if none is lost.
+    assert shared.sha256 == one.sha256
 
 
 FORK = """
@@ -85,6 +85,16 @@ FORK = """
     y = numpy.arange(2000) % 10
     network = glassbox.Network("784-128-relu-10", device="cpu", threads=4)
     network.fit(X, y, epochs=1, verbose=False)
+    children = []
+    def fork(event):
+        if event["event"] == "epoch" and not children:
+            children.append(os.fork())
+            if children == [0]:
+                # In the child, nobody trains the network.
+                network.fit(X, y, epochs=1, verbose=False)
+                os._exit(0)
+    network.fit(X, y, epochs=2, callbacks=[fork], verbose=False)
+    assert os.waitpid(children[0], 0)[1] == 0
     child = os.fork()
     network.fit(X, y, epochs=1, verbose=False)
     if child == 0:

@@ -152,7 +152,7 @@ def test_it_is_the_network_of_that_seed(flowers):
     X, y = flowers
     model = GlassboxClassifier(hidden_layer_sizes=9, activation="tanh", dropout=0.25, random_state=4, epochs=3).fit(X, y)
     network = Network("4-9-tanh-dropout0.25-3", init="xavier", seed=4, device="cpu")
-    network.fit(X, y, optimizer="adam", lr=0.005, schedule="one-cycle", epochs=3, batch_size=32, verbose=False)
+    network.fit(X, y, optimizer=glassbox.Adam(), lr=0.005, schedule="one-cycle", epochs=3, batch_size=32, verbose=False)
     assert model.network_.sha256 == network.sha256
     assert model.loss_curve_ == network.history.train_loss and model.n_iter_ == 3 == len(model.network_.history)
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -35,6 +36,24 @@ def test_fit_is_the_command_line_to_the_bit(digits, command_line, tmp_path):
     network.save(tmp_path / "net.safetensors")
     again = command_line("eval", str(tmp_path / "net.safetensors"), "--data", "digits", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["test_accuracy"] == found.accuracy
+
+
+@pytest.mark.parametrize("words, options", [
+    ("--optimizer adam", {"optimizer": "adam"}),
+    ("--optimizer adamw --weight-decay 0.1", {"optimizer": glassbox.AdamW(weight_decay=0.1)}),
+    ("--optimizer nesterov --lr 0.1", {"optimizer": "nesterov", "lr": 0.1}),
+    ("--optimizer momentum --weight-decay 0", {"optimizer": glassbox.SGD(momentum=0.9)}),
+    ("--recipe brief --init xavier", {"recipe": "brief", "loss": "cross-entropy"}),
+    ("--reduction sum --lr 0.001", {"loss": glassbox.CrossEntropy("sum"), "lr": 0.001}),
+    ("--schedule warmup:10:cosine --clip 0.5", {"schedule": glassbox.schedules.WarmUp(10, glassbox.schedules.Cosine()), "clip": 0.5}),
+    ("--validation 0.1 --batch 50", {"validation": 0.1, "batch_size": 50}),
+])  # fmt: skip
+def test_options_are_those_of_the_command_line(digits, command_line, tmp_path, words, options):
+    arguments = f"train --data digits --model 784-8-relu-10 {words} --max-steps 60 --json --quiet --device cpu"
+    report = json.loads(command_line(*arguments.split(), "--out", str(tmp_path / "run"), cwd=tmp_path).stdout)
+    network = Network("784-8-relu-10", device="cpu", init="xavier" if "xavier" in words else "he")
+    network.fit(digits.X_train, digits.y_train, max_steps=60, verbose=False, **options)
+    assert network.sha256 == report["model_sha256"]
 
 
 @pytest.mark.parametrize("model", ["784-16-relu-10", "784-9-tanh-dropout0.3-10"])
@@ -92,6 +111,9 @@ def test_listeners_hear_what_the_command_line_writes(batch, tmp_path):
     kinds = [event["event"] for event in heard]
     assert kinds[0] == "started" and kinds[-1] == "finished" and kinds.count("epoch") == 3 == len(history)
     assert [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()] == heard
+    # Once more, it is the log of the second training.
+    Network("4-8-relu-3").fit(*batch, epochs=1, callbacks=[log], verbose=False)
+    assert (tmp_path / "events.jsonl").read_text().count('"epoch"') < 10
     assert history is network.history and history.ending == "complete"
     assert history[0].validation_loss is not None and history.train_loss == [epoch.train_loss for epoch in history]
     assert "validation accuracy" in history._repr_html_() and "History(3 epochs, complete" in repr(history)
@@ -111,8 +133,10 @@ def test_a_listener_may_ask_the_network_and_stop(batch):
             if len(seen) == 2:
                 raise glassbox.StopTraining
 
-    history = network.fit(*batch, callbacks=[stop_after_two], verbose=False)
-    assert history.ending == "interrupted" and len(history) == 2
+    heard = []
+    history = network.fit(*batch, callbacks=[stop_after_two, heard.append], verbose=False)
+    assert history.ending == "interrupted" and len(history) == 2 and network.history is history
+    assert [event["event"] for event in heard].count("epoch") == 2
     assert seen[1][0] == network.sha256 != seen[0][0]
     network.train_batch(*batch)
 
@@ -127,7 +151,12 @@ def test_what_a_listener_raises_ends_the_training_and_is_passed_on(batch):
     with pytest.raises(KeyError, match="own"):
         network.fit(*batch, callbacks=[fail], verbose=False)
     assert len(network.history) == 2 and network.history.ending is None
+    # A training that is refused leaves the history of the one before.
+    with pytest.raises(ValueError):
+        network.fit(*batch, lr=-1, verbose=False)
+    assert len(network.history) == 2
     network.fit(*batch, epochs=1, verbose=False)
+    assert len(network.history) == 1
 
 
 def test_validation_keeps_the_best_network_and_patience_ends(digits):
@@ -174,15 +203,44 @@ def test_progress_is_lines_in_a_pipe_and_one_line_in_a_terminal(batch, is_termin
     assert is_terminal or ("\r" not in text and "\x1b" not in text)
 
 
-def test_nobody_reading_the_progress_does_not_end_the_training(batch):
-    stream = io.StringIO()
-    stream.close()
-    with pytest.raises(ValueError):
-        stream.isatty()
-    read, write = io.StringIO(), io.StringIO()
-    write.write = lambda text: (_ for _ in ()).throw(BrokenPipeError())
-    Network("4-8-relu-3").fit(*batch, epochs=2, callbacks=[glassbox.callbacks.Progress(write)], verbose=False)
-    assert read.getvalue() == ""
+def test_progress_in_a_notebook_is_one_output_that_is_drawn_anew(batch, monkeypatch):
+    drawn = []
+
+    class Handle:
+        def update(self, text):
+            drawn.append(repr(text))
+
+    class ZMQInteractiveShell:
+        pass
+
+    def display(text, display_id):
+        assert display_id is True
+        return Handle()
+
+    notebook = types.ModuleType("IPython")
+    notebook.get_ipython = ZMQInteractiveShell
+    notebook.display = types.ModuleType("IPython.display")
+    notebook.display.display = display
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook.display)
+    Network("4-8-relu-3").fit(*batch, epochs=3)
+    assert [line[:11] for line in drawn[-1].split("\n")] == ["epoch  1/3 ", "epoch  2/3 ", "epoch  3/3 "]
+    assert "\r" not in "".join(drawn) and "\x1b" not in "".join(drawn)
+
+
+def test_nobody_reading_the_progress_does_not_end_the_training(batch, monkeypatch):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    closed = io.StringIO()
+    closed.close()
+    for stream in [Broken(), closed]:
+        history = Network("4-8-relu-3").fit(*batch, epochs=2, callbacks=[glassbox.callbacks.Progress(stream)], verbose=False)
+        assert len(history) == 2
+    # A program without a console has none at all.
+    monkeypatch.setattr(sys, "stderr", None)
+    assert len(Network("4-8-relu-3").fit(*batch, epochs=2)) == 2
 
 
 LONG = """

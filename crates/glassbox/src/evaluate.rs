@@ -74,7 +74,10 @@ fn each_batch(
         let inputs = first * samples.width..end * samples.width;
         match &samples.inputs {
             Inputs::Pixels(pixels) => infer(network, device, &pixels[inputs], &mut all)?,
-            Inputs::Numbers(numbers) => infer_numbers(network, device, &numbers[inputs], &mut all)?,
+            Inputs::Numbers(numbers) => {
+                let numbers = glassbox_cuda::Inputs::Host(&numbers[inputs]);
+                infer_numbers(network, device, numbers, &mut all)?;
+            }
         }
         let order: Vec<u32> = (first as u32..end as u32).collect();
         for (rows, order) in all.data().chunks(BATCH * o).zip(order.chunks(BATCH)) {
@@ -100,61 +103,56 @@ pub fn infer(
     pixels: &[u8],
     out: &mut Tensor,
 ) -> Result<()> {
-    let (width, o) = (network.input_width(), network.output_width());
     make_room(network, pixels.len(), out)?;
     if plan::infer(network, device, pixels, out)? {
         return Ok(());
     }
-    let mut x = Tensor::zeros(&[0, width]);
-    for (pixels, out) in pixels.chunks(BATCH * width).zip(out.data_mut().chunks_mut(BATCH * o)) {
-        let order: Vec<u32> = (0..(out.len() / o) as u32).collect();
-        x.set_rows(order.len());
-        device.gather(&mut x, pixels, &order)?;
-        out.copy_from_slice(network.forward(device, &x)?.data());
-    }
-    Ok(())
+    in_batches(network, device, pixels, out, |x, pixels| {
+        let order: Vec<u32> = (0..x.shape()[0] as u32).collect();
+        device.gather(x, pixels, &order)
+    })
 }
 
-/// The same for inputs (b,i) that are numbers, and taken as they are.
-pub fn infer_numbers(
-    network: &mut Network,
-    device: &Device,
-    numbers: &[f32],
-    out: &mut Tensor,
-) -> Result<()> {
-    let (width, o) = (network.input_width(), network.output_width());
-    make_room(network, numbers.len(), out)?;
-    if plan::infer_numbers(network, device, glassbox_cuda::Inputs::Host(numbers), out)? {
-        return Ok(());
-    }
-    let mut x = Tensor::zeros(&[0, width]);
-    for (rows, out) in numbers.chunks(BATCH * width).zip(out.data_mut().chunks_mut(BATCH * o)) {
-        x.set_rows(rows.len() / width);
-        x.data_mut().copy_from_slice(rows);
-        out.copy_from_slice(network.forward(device, &x)?.data());
-    }
-    Ok(())
-}
-
-/// The same for numbers wherever they are, on the host or on the device that computes.
+/// The same for inputs (b,i) that are numbers, on the host or on the device that computes, and taken as they are.
 ///
 /// # Errors
-/// If they are on a device, and its engine has no call for this network.
-pub fn infer_given(
+/// As [`infer`], and if the numbers are on a device whose engine has no call for this network.
+pub fn infer_numbers(
     network: &mut Network,
     device: &Device,
     numbers: glassbox_cuda::Inputs,
     out: &mut Tensor,
 ) -> Result<()> {
-    if let glassbox_cuda::Inputs::Host(numbers) = numbers {
-        return infer_numbers(network, device, numbers, out);
-    }
     make_room(network, numbers.len(), out)?;
     if plan::infer_numbers(network, device, numbers, out)? {
         return Ok(());
     }
-    let (what, hint) = ("inputs on a GPU, and a network that is not computed there", "copy them");
-    Err(Error::Refused { what, hint })
+    let glassbox_cuda::Inputs::Host(numbers) = numbers else {
+        let what = "inputs on a GPU, and a network that is not computed there";
+        return Err(Error::Refused { what, hint: "copy them" });
+    };
+    in_batches(network, device, numbers, out, |x, numbers| {
+        x.data_mut().copy_from_slice(numbers);
+        Ok(())
+    })
+}
+
+/// `out` (b,o) becomes the network's outputs for all inputs (b,i), batch by batch. `fill` makes x of a batch's.
+fn in_batches<T>(
+    network: &mut Network,
+    device: &Device,
+    inputs: &[T],
+    out: &mut Tensor,
+    fill: impl Fn(&mut Tensor, &[T]) -> Result<()>,
+) -> Result<()> {
+    let (width, o) = (network.input_width(), network.output_width());
+    let mut x = Tensor::zeros(&[0, width]);
+    for (inputs, out) in inputs.chunks(BATCH * width).zip(out.data_mut().chunks_mut(BATCH * o)) {
+        x.set_rows(out.len() / o);
+        fill(&mut x, inputs)?;
+        out.copy_from_slice(network.forward(device, &x)?.data());
+    }
+    Ok(())
 }
 
 /// Gives `out` (b,o) as many rows as `len` inputs (b·i) of the network are.

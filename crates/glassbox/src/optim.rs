@@ -60,6 +60,11 @@ impl Rule {
         }
     }
 
+    /// Whether steps are divided by how large gradients usually are.
+    pub fn is_adaptive(self) -> bool {
+        matches!(self, Rule::Adam { .. } | Rule::AdamW { .. })
+    }
+
     /// The names of the tensors that the rule remembers for each parameter, PyTorch's.
     pub fn memory(self) -> &'static [&'static str] {
         match self {

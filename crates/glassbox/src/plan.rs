@@ -147,11 +147,20 @@ impl PlanName {
         settings: &Settings,
         device: &Device,
     ) -> Result<(Box<dyn Plan>, Option<String>)> {
-        self.choose_for(true, settings, device)
+        self.choose_where(true, settings, device)
     }
 
-    /// The same, for a run on samples whose inputs are pixels or not: see [`Samples::pixels`].
+    /// The same, for a run on these samples, which may be numbers instead of pixels.
     pub fn choose_for(
+        self,
+        samples: &Samples,
+        settings: &Settings,
+        device: &Device,
+    ) -> Result<(Box<dyn Plan>, Option<String>)> {
+        self.choose_where(samples.pixels().is_some(), settings, device)
+    }
+
+    fn choose_where(
         self,
         are_pixels: bool,
         settings: &Settings,

@@ -30,6 +30,37 @@ pub enum Inputs {
     Numbers(Vec<f32>),
 }
 
+impl Inputs {
+    /// How many numbers they are.
+    pub fn len(&self) -> usize {
+        match self {
+            Inputs::Pixels(pixels) => pixels.len(),
+            Inputs::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// x (b,i) = the rows `order` (b), each of `width` inputs, pixels divided by 255
+    fn gather(&self, device: &Device, x: &mut Tensor, width: usize, order: &[u32]) -> Result<()> {
+        match self {
+            Inputs::Pixels(pixels) => device.gather(x, pixels, order),
+            Inputs::Numbers(numbers) => rows(x, numbers, width, order),
+        }
+    }
+
+    /// x (n,i): all rows of `width` inputs, pixels divided by 255.
+    pub fn whole(&self, device: &Device, width: usize) -> Result<Tensor> {
+        let order: Vec<u32> = (0..self.len().checked_div(width).unwrap_or(0) as u32).collect();
+        let mut x = Tensor::zeros(&[order.len(), width]);
+        self.gather(device, &mut x, width, &order)?;
+        Ok(x)
+    }
+}
+
 /// Bytes that are only read, and may be somebody else's: a file that is mapped, an array of an interpreter.
 #[derive(Clone)]
 pub struct Pixels(Arc<dyn AsRef<[u8]> + Send + Sync>);
@@ -113,10 +144,7 @@ impl Samples {
 
     /// How many numbers the inputs are.
     pub fn input_len(&self) -> usize {
-        match &self.inputs {
-            Inputs::Pixels(pixels) => pixels.len(),
-            Inputs::Numbers(numbers) => numbers.len(),
-        }
+        self.inputs.len()
     }
 
     /// The inputs as pixels, if they are.
@@ -145,10 +173,15 @@ impl Samples {
 
     /// x (b,i) = the inputs of the samples `order` (b), pixels divided by 255
     pub fn gather(&self, device: &Device, x: &mut Tensor, order: &[u32]) -> Result<()> {
-        match &self.inputs {
-            Inputs::Pixels(pixels) => device.gather(x, pixels, order),
-            Inputs::Numbers(numbers) => rows(x, numbers, self.width, order),
-        }
+        self.inputs.gather(device, x, self.width, order)
+    }
+
+    /// All samples as one batch: x (n,i), pixels divided by 255, and the answers.
+    pub fn whole(&self, device: &Device) -> Result<(Tensor, Batch)> {
+        let order: Vec<u32> = (0..self.len() as u32).collect();
+        let mut batch = Batch::of(self);
+        batch.gather(self, &order)?;
+        Ok((self.inputs.whole(device, self.width)?, batch))
     }
 
     /// Splits off a random share, drawn from `seed`, for validation: (training, validation).
@@ -214,8 +247,11 @@ fn rows(x: &mut Tensor, numbers: &[f32], i: usize, order: &[u32]) -> Result<()> 
 }
 
 /// The answers of a batch, gathered where the samples' order has them apart.
-pub(crate) enum Batch {
+#[derive(Clone, Debug)]
+pub enum Batch {
+    /// The class of each sample (b).
     Classes(Vec<u32>),
+    /// The values of each sample (b,o).
     Values(Tensor),
 }
 
@@ -248,7 +284,7 @@ impl Batch {
     }
 
     /// The answers.
-    pub(crate) fn targets(&self) -> Targets<'_> {
+    pub fn targets(&self) -> Targets<'_> {
         match self {
             Batch::Classes(labels) => Targets::Classes(labels),
             Batch::Values(values) => Targets::Values(values),

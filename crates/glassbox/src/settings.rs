@@ -98,6 +98,14 @@ impl Settings {
         }
     }
 
+    /// The same settings with another optimizer. One of Adam's kind, where there was none, also gets a rate that suits
+    /// it: its steps are about as long as the rate, whatever the gradients are. On MNIST, of 0.001 to 0.01, 0.002 is the
+    /// best or next to it with both recipes.
+    pub fn with_optimizer(self, optimizer: Rule) -> Settings {
+        let suits = self.optimizer.is_adaptive() || !optimizer.is_adaptive();
+        Settings { optimizer, lr: if suits { self.lr } else { 0.002 }, ..self }
+    }
+
     /// The loss.
     pub fn loss(&self) -> Loss {
         self.loss.with(self.reduction)

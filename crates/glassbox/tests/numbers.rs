@@ -24,8 +24,7 @@ fn as_numbers(images: &Samples) -> Samples {
 }
 
 fn trainer(settings: &Settings, device: &Device, samples: Samples) -> Result<Trainer> {
-    let are_pixels = samples.pixels().is_some();
-    let (plan, _) = PlanName::Auto.choose_for(are_pixels, settings, device)?;
+    let (plan, _) = PlanName::Auto.choose_for(&samples, settings, device)?;
     Trainer::new(settings.clone(), device.clone(), plan, samples, None)
 }
 
@@ -53,9 +52,14 @@ fn pixels_and_the_numbers_that_they_stand_for_train_to_the_same_bits() {
 #[test]
 fn whole_steps_take_pixels_and_say_so() {
     let (settings, device) = (settings("12-9-relu-3"), Device::cpu(Some(1)).unwrap());
-    let error = PlanName::Fused.choose_for(false, &settings, &device).err().unwrap().to_string();
+    let error = PlanName::Fused
+        .choose_for(&as_numbers(&images(9)), &settings, &device)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("the inputs are numbers") && error.contains("hint"), "{error}");
-    let (plan, why) = PlanName::Auto.choose_for(false, &settings, &device).unwrap();
+    let (plan, why) =
+        PlanName::Auto.choose_for(&as_numbers(&images(9)), &settings, &device).unwrap();
     assert_eq!(plan.name(), "layered");
     assert!(why.unwrap().contains("the inputs are numbers"));
     // A plan that was chosen for other samples does not misread these.
@@ -209,7 +213,8 @@ mod on_a_gpu {
             ends.push((trainer.network().sha256(), found));
         }
         assert_eq!(ends[0], ends[1]);
-        let (plan, why) = PlanName::Auto.choose_for(false, &settings, &gpu()).unwrap();
+        let (plan, why) =
+            PlanName::Auto.choose_for(&as_numbers(&images(9)), &settings, &gpu()).unwrap();
         assert_eq!(plan.name(), "layered");
         assert!(!why.unwrap().contains("go to the GPU and back"));
     }
@@ -225,8 +230,7 @@ mod on_a_gpu {
                 Network::new("12-9-relu-dropout0.3-3", Default::default(), 1).unwrap();
             let mut optimizer = Optimizer::new(rule, 0.01, &network);
             let (mut same, mut same_optimizer) = (network.clone(), optimizer.clone());
-            let mut batches =
-                Batches::new(&device, &mut network, &mut optimizer, loss, 11).unwrap();
+            let mut batches = Batches::new(&device, &network, &optimizer, loss, 11).unwrap();
             for step in 0..24 {
                 // Every size once and again, more of them than are kept.
                 let (rows, lr) = (1 + (step as usize * 7) % 11, 0.05);
@@ -272,7 +276,7 @@ mod on_a_gpu {
         let mut network = Network::new("4-3", Default::default(), 1).unwrap();
         let mut optimizer = Optimizer::new(Rule::Sgd, 0.0, &network);
         let before = network.sha256();
-        let mut batches = Batches::new(&device, &mut network, &mut optimizer, loss, 5).unwrap();
+        let mut batches = Batches::new(&device, &network, &optimizer, loss, 5).unwrap();
         let moment = Moment { seed: 0, step: 0 };
         let numbers = [1.0; 24];
         let nowhere = Given::Device(DevicePointer { address: 64, len: 4 });
@@ -294,7 +298,7 @@ mod on_a_gpu {
         // What the engine has not, or what is no GPU.
         let squared = Loss::MeanSquaredError(Reduction::Mean);
         for (device, loss) in [(&device, squared), (&Device::Reference, loss)] {
-            assert!(Batches::new(device, &mut network, &mut optimizer, loss, 5).is_err());
+            assert!(Batches::new(device, &network, &optimizer, loss, 5).is_err());
         }
     }
 }

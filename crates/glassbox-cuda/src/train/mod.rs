@@ -39,6 +39,14 @@ pub enum Part {
     LogSoftmax,
 }
 
+/// Features after these parts, of so many before them.
+pub(crate) fn width(inputs: usize, parts: &[Part]) -> usize {
+    parts.iter().fold(inputs, |width, part| match part {
+        Part::Dense { outputs } => *outputs,
+        _ => width,
+    })
+}
+
 /// How steps are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {

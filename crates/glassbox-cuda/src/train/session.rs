@@ -1,6 +1,6 @@
 //! A training on the device: its memory, and its steps as graphs.
 
-use super::{Data, Features, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered};
+use super::{Data, Features, Outcome, Part, RULE_WORDS, Rule, Steps, Way, fused, layered, width};
 use crate::buffer::Buffer;
 use crate::driver::{Graph, Result};
 use crate::engine::Engine;
@@ -53,13 +53,7 @@ impl Room {
 
     /// Input features of part `index`, and output features.
     pub(super) fn widths(&self, index: usize) -> [usize; 2] {
-        let width = |parts: &[Part]| {
-            parts.iter().fold(self.data.inputs, |width, part| match part {
-                Part::Dense { outputs } => *outputs,
-                _ => width,
-            })
-        };
-        [width(&self.parts[..index]), width(&self.parts[..=index])]
+        [&self.parts[..index], &self.parts[..=index]].map(|parts| width(self.data.inputs, parts))
     }
 }
 
@@ -191,9 +185,14 @@ impl Session {
 
     /// Takes steps operation by operation from now on, though there may be a faster way.
     pub fn set_layered(&mut self) {
+        self.forget();
+        self.way = Way::Layered;
+    }
+
+    /// Gives back the buffers and the recorded steps of all sizes of batches. They are made again where they are needed.
+    pub fn forget(&mut self) {
         self.recorded.clear();
         self.between.clear();
-        self.way = Way::Layered;
     }
 
     /// Copies the parameters to the device: for each dense layer the weight (i,o), then the bias (o), each followed

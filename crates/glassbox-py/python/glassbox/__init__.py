@@ -53,11 +53,12 @@ def __getattr__(name: str) -> Any:
 def matrix_multiply(A: Any, B: Any) -> Any:
     """The product (m, n) of A (m, k) and B (k, n), in float32, native.
 
-    Lists of lists give a list of lists; arrays, buffers and tensors give a NumPy array.
+    Lists of lists give a list of lists; arrays, buffers and tensors give a NumPy array. NaN and infinities are numbers
+    here, as in any product.
     """
     if isinstance(A, list) and isinstance(B, list):
         return Matrix(A).dot(Matrix(B)).data
-    a, b = (_arrays.as_float32(_arrays.on_host(value, name), name) for value, name in ((A, "A"), (B, "B")))
+    a, b = (_arrays.as_float32(_arrays.on_host(value, name), name, finite=False) for value, name in ((A, "A"), (B, "B")))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ValueError(f"A has shape {a.shape} and B {b.shape} (hint: (m, k) and (k, n))")
     product: NDArray[np.float32] = _native.matmul(a, b)
@@ -66,7 +67,7 @@ def matrix_multiply(A: Any, B: Any) -> Any:
 
 def shuffled(n: int, seed: int = 0, epoch: int = 0) -> NDArray[np.uint32]:
     """The order (n,) in which a training of this seed takes n samples in an epoch, counted from 0."""
-    return _native.shuffled(*(whole(name, value) for name, value in (("n", n), ("seed", seed), ("epoch", epoch))))
+    return _native.shuffled(whole("n", n, 0, 2**32 - 1), whole("seed", seed), whole("epoch", epoch, 0, 2**32 - 1))
 
 
 class Doctor:

@@ -15,6 +15,8 @@ _HOST = (1, 3)
 
 def on_host(value: Any, name: str) -> NDArray[Any]:
     """The numbers as a NumPy array. Tensors of other libraries on the CPU come through DLPack, without a copy."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} has a mask (hint: {name}.filled(0), or without the rows that it hides)")
     if not isinstance(value, np.ndarray):
         if is_on_device(value):
             from . import gpuarray
@@ -64,30 +66,35 @@ def inputs(X: Any, width: int) -> NDArray[Any]:
     return as_float32(array, "X")
 
 
-def on_device(X: Any, width: int) -> _native.DeviceMatrix | None:
-    """Inputs on a GPU (n, width), if they are ``float32`` and contiguous; everything else goes over the host."""
+def on_device(X: Any, width: int, ordinal: int) -> _native.DeviceMatrix | None:
+    """Inputs on this GPU (n, width), if they are ``float32`` and contiguous; everything else goes over the host."""
     from . import gpuarray
 
     seen = gpuarray.look_at(X)
     if len(seen.shape) < 2 or int(np.prod(seen.shape[1:])) != width or not seen.is_float32():
         return None
+    if seen.ordinal not in (None, ordinal):
+        return None
     return _native.DeviceMatrix(seen.address, seen.shape[0], width, seen.stream, seen.owner)
 
 
-def as_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """The numbers as ``float32``, contiguous, all of them finite."""
+def as_float32(array: NDArray[Any], name: str, finite: bool = True) -> NDArray[np.float32]:
+    """The numbers as ``float32``, contiguous. None may be beyond it, and unless told otherwise all have to be finite."""
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(array, dtype=np.float32)
     is_finite = np.isfinite(numbers)
-    if not is_finite.all():
-        wrong = np.argwhere(~is_finite)
-        place = tuple(int(side) for side in wrong[0])
-        value = np.asarray(array)[place]
-        raise ValueError(
-            f"{name}[{', '.join(map(str, place))}] is {value}; {len(wrong)} of {numbers.size} numbers are NaN, "
-            f"infinite, or beyond float32 (hint: clean them first)"
-        )
-    return numbers
+    if is_finite.all():
+        return numbers
+    wrong = ~is_finite if finite else ~is_finite & np.isfinite(array)
+    if not wrong.any():
+        return numbers
+    places = np.argwhere(wrong)
+    place = tuple(int(side) for side in places[0])
+    value = np.asarray(array)[place]
+    raise ValueError(
+        f"{name}[{', '.join(map(str, place))}] is {value}; {len(places)} of {numbers.size} numbers are NaN, infinite, or "
+        f"beyond float32 (hint: clean them first)"
+    )
 
 
 def classes(y: Any, rows: int, count: int) -> NDArray[np.uint32]:

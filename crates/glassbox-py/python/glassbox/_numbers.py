@@ -11,14 +11,14 @@ _LARGEST = 2**63 - 1
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 
 
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """A whole number from ``least`` on; NumPy's are as good as Python's."""
+def whole(name: str, value: Any, least: int = 0, most: int = _LARGEST) -> int:
+    """A whole number from ``least`` to ``most``; NumPy's are as good as Python's."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}, and a whole number is needed (hint: {name}={least or 1})") from None
-    if not least <= number <= _LARGEST:
-        raise ValueError(f"{name} cannot be {number}: it is from {least} to 2^63 - 1")
+    if not least <= number <= most:
+        raise ValueError(f"{name} cannot be {number}: it is from {least} to {'2^63 - 1' if most == _LARGEST else most}")
     return number
 
 

@@ -24,7 +24,9 @@ class NeuralNetwork:
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, *, seed: int = 0, device: str = "cpu") -> None:
-        text = f"{input_size}-{hidden_size}-relu-{output_size}"
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size}
+        inputs, hidden, outputs = (whole(name, size, 1) for name, size in sizes.items())
+        text = f"{inputs}-{hidden}-relu-{outputs}"
         self.network = Network(text, init="xavier", seed=seed, device=device)
 
     def train_batch(self, X: Any, y: Any, learning_rate: float) -> float:

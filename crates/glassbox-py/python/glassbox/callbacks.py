@@ -3,7 +3,7 @@
 A callback is a function of one event, or an object with such a method ``event``. Events are dictionaries, the objects
 of a run's ``events.jsonl``: ``{"event": "started", ...}``, ``"step"``, ``"epoch"``, ``"system"`` (a GPU) and
 ``"finished"``. All steps are heard up to the hundredth, then every tenth. A callback that raises :class:`StopTraining`
-ends the training as an interrupt would, without an error; whatever else it raises ends it too, and is passed on.
+ends the training as an interrupt would, without an error, once all have heard the event; whatever else it raises ends it too, and is passed on.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ def hear(callback: Callback, event: Event) -> None:
 
 
 class EventLog:
-    """Writes each event as a line of JSON into a file, as the command line does."""
+    """Writes each event of a training as a line of JSON into a file, as the command line does. It begins anew with each."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open(path, "w", encoding="utf-8")
+        self.path = path
 
     def event(self, event: Event) -> None:
-        """Writes it at once, so that nothing is lost if the training ends."""
-        self._file.write(json.dumps(event) + "\n")
-        self._file.flush()
-        if event["event"] == "finished":
-            self._file.close()
+        """Writes it at once, so that nothing is lost however the training ends."""
+        mode = "w" if event["event"] == "started" else "a"
+        with open(self.path, mode, encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
 
 
 class Progress:
     """Shows how a training goes: a live line in a terminal or a notebook, a line for each epoch elsewhere."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
+        # A program without a console has no stderr.
         self._stream = sys.stderr if stream is None else stream
         self._notebook = _notebook() if stream is None else None
-        self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_terminal = _is_terminal(self._stream)
         self._epochs = self._steps = 0
         self._lines: list[str] = []
         self._drawn = 0.0
@@ -104,10 +104,19 @@ class Progress:
     def _write(self, text: str) -> None:
         # Training does not end because nobody reads its progress any more.
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            if self._stream is not None:
+                self._stream.write(text)
+                self._stream.flush()
         except (OSError, ValueError):
             self._is_terminal = False
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except ValueError:
+        # It is closed.
+        return False
 
 
 class _Text:

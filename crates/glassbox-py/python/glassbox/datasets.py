@@ -1,6 +1,6 @@
 """Data sets: images as ``uint8`` (n, pixels), labels as ``int64`` (n,).
 
-A set is looked for in ``folder``, in the folder that ``GLASSBOX_DATA`` names, and in Glassbox's cache; then it is
+A set is looked for in ``folder``, or else in the folder that ``GLASSBOX_DATA`` names, and in Glassbox's cache; then it is
 fetched, unless ``download=False``, and every file is checked before it gets its name.
 """
 
@@ -57,4 +57,5 @@ def digits() -> Data:
 
 def idx(folder: str | os.PathLike[str]) -> Data:
     """The set of four IDX files in a folder, plain or gzip."""
-    return _load(os.fspath(folder), None, False)
+    # As a whole path, so that a folder called mnist is not taken for the set of that name.
+    return _load(os.path.abspath(folder), None, False)

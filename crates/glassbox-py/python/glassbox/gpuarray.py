@@ -1,7 +1,8 @@
 """Arrays in the memory of a GPU: ``to_gpu`` as PyCUDA has it, and everybody else's arrays.
 
 What :func:`to_gpu` returns is read without a copy by CuPy, PyTorch, Numba and JAX, through ``__cuda_array_interface__``
-or DLPack; and every array of theirs, or of PyCUDA's, is taken wherever Glassbox takes an array.
+or DLPack; and every array of theirs, or of PyCUDA's, is taken wherever Glassbox takes an array. Whoever still reads an
+array in a stream of its own keeps it: dropped, its memory is given out again at once.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Seen:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     stream: int | None
-    ordinal: int
+    # The number of the GPU, if the array tells.
+    ordinal: int | None
     # What keeps the memory.
     owner: Any
 
@@ -62,23 +64,32 @@ class Seen:
 
 
 def look_at(array: Any) -> Seen:
-    """What an array of a GPU says of itself."""
-    interface = getattr(array, "__cuda_array_interface__", None)
-    ordinal = int(array.__dlpack_device__()[1]) if hasattr(array, "__dlpack_device__") else 0
-    if interface is None:
-        imported = _native.Imported(array)
+    """What an array of a GPU says of itself.
+
+    Through DLPack where it can: then its library makes it ready. Of ``__cuda_array_interface__`` only version 3 tells of
+    the stream that has to be waited for; before, it is the default one, as far as anybody knows.
+    """
+    if hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__"):
+        try:
+            imported = _native.Imported(array)
+        except (BufferError, RuntimeError) as error:
+            hint = "give tensor.detach() if it has a gradient"
+            raise ValueError(f"the array cannot be read through DLPack: {error} (hint: {hint})") from error
         size = np.dtype(imported.typestr).itemsize
-        shape, strides = tuple(imported.shape), tuple(size * stride for stride in imported.strides)
+        strides = tuple(size * stride for stride in imported.strides)
+        ordinal = int(array.__dlpack_device__()[1])
         # Asked for without a stream, its producer makes it ready for the default one.
-        return Seen(imported.address, imported.typestr, shape, strides, 1, ordinal, imported)
+        return Seen(imported.address, imported.typestr, tuple(imported.shape), strides, 1, ordinal, imported)
+    interface = array.__cuda_array_interface__
     if interface.get("mask") is not None:
-        raise TypeError("an array with a mask (hint: fill the places that it hides)")
+        raise TypeError("the array has a mask (hint: fill the places that it hides)")
     shape = tuple(int(side) for side in interface["shape"])
     typestr, (address, _) = interface["typestr"], interface["data"]
     if np.dtype(typestr).kind not in "biuf":
         raise TypeError(f"the array holds {typestr}, not real numbers (hint: float32)")
-    strides = interface.get("strides") or _compact(shape, np.dtype(typestr).itemsize)
-    return Seen(int(address), typestr, shape, tuple(strides), interface.get("stream"), ordinal, array)
+    strides = tuple(interface.get("strides") or _compact(shape, np.dtype(typestr).itemsize))
+    stream = interface.get("stream") if interface.get("version", 0) >= 3 else 1
+    return Seen(int(address), typestr, shape, strides, stream, None, array)
 
 
 def _compact(shape: tuple[int, ...], size: int) -> tuple[int, ...]:

@@ -49,6 +49,21 @@ class History:
         return [epoch.train_loss for epoch in self.epochs]
 
     @property
+    def train_accuracy(self) -> list[float | None]:
+        """The accuracy of each epoch, each sample before it was learned from."""
+        return [epoch.train_accuracy for epoch in self.epochs]
+
+    @property
+    def validation_loss(self) -> list[float | None]:
+        """The mean loss on the validation samples after each epoch."""
+        return [epoch.validation_loss for epoch in self.epochs]
+
+    @property
+    def validation_accuracy(self) -> list[float | None]:
+        """The accuracy on the validation samples after each epoch."""
+        return [epoch.validation_accuracy for epoch in self.epochs]
+
+    @property
     def seconds(self) -> float:
         """Time in training steps, without validation."""
         return sum(epoch.seconds for epoch in self.epochs)

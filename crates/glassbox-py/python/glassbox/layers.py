@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ._numbers import at_least_0, plain, share
+from ._numbers import at_least_0, plain, share, whole
 
 
 class Layer:
@@ -24,6 +24,10 @@ class Dense(Layer):
 
     inputs: int
     outputs: int
+
+    def __post_init__(self) -> None:
+        whole("inputs", self.inputs, 1)
+        whole("outputs", self.outputs, 1)
 
     def _text(self) -> str:
         return str(self.outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -23,6 +23,9 @@ from .schedules import Schedule, schedule_text
 
 Array = NDArray[np.float32]
 
+# The library counts epochs in 32 bits.
+_MOST = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -33,7 +36,7 @@ class Evaluation:
 
     loss: float
     accuracy: float | None
-    confusion: NDArray[np.int64] | None
+    confusion: NDArray[np.int64] | None = field(compare=False)
 
     def __repr__(self) -> str:
         accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
@@ -133,7 +136,7 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a safetensors file with PyTorch's names and shapes. It gets its name when it is complete."""
-        self._native.save(os.fspath(path), "")
+        self._native.save(os.fspath(path))
 
     @property
     def input_width(self) -> int:
@@ -161,7 +164,8 @@ class Network:
         """Every parameter with PyTorch's name and shape: ``"0.weight"`` (outputs, inputs), ``"0.bias"`` (outputs,).
 
         The arrays share the network's memory and can only be read. When the network learns, it takes new memory, and
-        the arrays keep what it was.
+        the arrays keep what it was. A library that writes to them all the same, as PyTorch does to what it has from
+        ``torch.from_dlpack``, writes into the network: give it a copy to write to, ``torch.from_dlpack(w).clone()``.
         """
         return dict(self._native.parameters())
 
@@ -186,31 +190,30 @@ class Network:
         With ``capture``, also the output of each layer, by its name: ``"0.dense"``, ``"1.relu"`` …
         """
         if not capture:
-            return self._native.forward(self._device, self._anywhere(X))
+            return self._native.forward(self._device, self._anywhere(X), False)
         activations = dict(self._native.activations(self._device, self._inputs(X)))
         return list(activations.values())[-1], activations
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class (n, classes): the softmax of the outputs."""
-        logits = self.forward(X)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        probabilities: Array = odds / odds.sum(axis=1, keepdims=True)
-        return probabilities
+        return self._native.forward(self._device, self._anywhere(X), True)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """The class of each sample (n,): the first of the largest outputs."""
+        """The class of each sample (n,): the first of the largest outputs. For values, see :meth:`forward`."""
+        if self.output_width == 1:
+            raise ValueError(f"{self} has one output, which is no class (hint: forward gives values)")
         classes: NDArray[np.int64] = self.forward(X).argmax(axis=1)
         return classes
 
     def evaluate(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> Evaluation:
-        """How well it does on samples."""
-        inputs = self._inputs(X)
+        """How well it does on samples, of which there is at least one. The loss is the mean, whatever the reduction."""
+        inputs = self._some(X)
         mean, accuracy, confusion = self._native.evaluate(self._device, inputs, self._answers(y, inputs, loss_of(loss)))
         return Evaluation(mean, accuracy, None if confusion is None else np.array(confusion, dtype=np.int64))
 
     def gradients(self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy") -> tuple[float, dict[str, Array]]:
         """The loss of a batch, and its gradient with respect to each parameter, in PyTorch's shapes."""
-        inputs, loss = self._inputs(X), loss_of(loss)
+        inputs, loss = self._some(X), loss_of(loss)
         answers = self._answers(y, inputs, loss)
         value, arrays = self._native.gradients(self._device, inputs, answers, loss.name, loss.reduction)
         return value, dict(arrays)
@@ -219,7 +222,8 @@ class Network:
         self, X: Any, y: Any, *, loss: str | Loss = "cross-entropy", elements: int = 64, seed: int = 0
     ) -> GradientCheck:
         """Compares up to ``elements`` gradients of each parameter with central differences, in float64."""
-        inputs, loss = self._inputs(X), loss_of(loss)
+        inputs, loss = self._some(X), loss_of(loss)
+        elements, seed = whole("elements", elements, 1), whole("seed", seed)
         answers = self._answers(y, inputs, loss)
         found, passed = self._native.check_gradients(inputs, answers, loss.name, loss.reduction, elements, seed)
         return GradientCheck(passed=passed, **json.loads(found))
@@ -235,11 +239,12 @@ class Network:
     ) -> float:
         """One step on a batch. Returns the loss before it.
 
-        The optimizer's memory lasts as long as the same optimizer is asked for. A loss that is not finite changes
-        nothing and is a :class:`DivergedError`.
+        The optimizer's memory lasts as long as the same optimizer is asked for, and nothing else changes the network. A
+        loss that is not finite changes nothing and is a :class:`DivergedError`.
 
         On a GPU the network stays there from one batch to the next, and inputs that lie there as ``float32`` (of CuPy,
-        PyTorch, Numba …) are not copied to the host.
+        PyTorch, Numba …) are not copied to the host, nor looked at before they are used. What was learned since
+        somebody last looked at the network is lost if the GPU fails.
         """
         loss, optimizer, lr = loss_of(loss), optimizer_of(optimizer), real("lr", lr)
         # Whole steps on a GPU have the cross-entropy alone.
@@ -278,51 +283,63 @@ class Network:
             recipe: where settings come from that are not given: ``best``, the best known for 784-128-10 (12 epochs in
                 one cycle of Nesterov's momentum), or ``brief``, the course's (10 epochs of plain steps of 0.01 on the
                 summed loss, which wants ``init="xavier"``).
-            validation: the share of the samples that is held out; the network of the best epoch is then the result.
+            lr: the learning rate. The recipe's suits the recipe's optimizer on the cross-entropy; Adam and AdamW get
+                0.002 instead, and the mean squared error of large values wants a smaller one.
+            loss, optimizer: a name changes only itself, as on the command line; an object also brings its reduction,
+                or its weight decay.
+            validation: the share of the samples that is held out; the network of the best epoch is then the result,
+                unless a callback stopped the training before its end.
             patience: how many epochs validation may fail to improve.
             clip: the largest norm of all gradients together.
             callbacks: listeners, see :mod:`glassbox.callbacks`.
             verbose: whether progress is shown, on stderr.
+
+        ``X`` of ``uint8`` is read where it lies until this returns: nobody is to write to it or resize it meanwhile.
 
         Returns the history, which is also ``network.history``: after Ctrl-C, the epochs until then are there, and the
         network is that of the last step. Progress aside, ``Network(m, seed=s).fit(X, y)`` is ``glassbox train --model
         m --seed s``, to the bit.
         """
         listeners: list[Callback] = list(callbacks)
-        settings: dict[str, Any] = json.loads(_native.recipe(recipe))
+        chosen = None if optimizer is None else optimizer_of(optimizer)
+        settings: dict[str, Any] = json.loads(_native.recipe(recipe, None if chosen is None else rule_json(chosen)))
         settings.update(model=self._native.text, seed=self.seed if seed is None else whole("seed", seed))
         if loss is not None:
-            chosen = loss_of(loss)
-            settings.update(loss=chosen.name, reduction=chosen.reduction)
-        if optimizer is not None:
-            rule = optimizer_of(optimizer)
-            settings.update(optimizer=rule._rule(), weight_decay=rule.weight_decay)
+            settings["loss"] = loss_of(loss).name
+            if not isinstance(loss, str):
+                settings["reduction"] = loss.reduction
+        if chosen is not None and not isinstance(optimizer, str):
+            settings["weight_decay"] = chosen.weight_decay
         wholes = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "max_steps": max_steps}
         reals = {"lr": lr, "weight_decay": weight_decay, "clip": clip, "validation": validation}
-        settings.update((name, whole(name, value, 1)) for name, value in wholes.items() if value is not None)
+        most = {"epochs": _MOST, "patience": _MOST}
+        settings.update((name, whole(name, value, 1, most.get(name, 2**63 - 1))) for name, value in wholes.items() if value is not None)
         settings.update((name, real(name, value)) for name, value in reals.items() if value is not None)
         settings["batch"] = settings.pop("batch_size", settings["batch"])
         if schedule is not None:
             settings["schedule"] = schedule_text(schedule)
 
         inputs = self._inputs(X)
-        is_classifier = settings.get("loss", CrossEntropy.name) == CrossEntropy.name
-        answers = self._answers(y, inputs, CrossEntropy() if is_classifier else loss_of(settings["loss"]))
-        self.history = history = History()
+        answers = self._answers(y, inputs, loss_of(settings.get("loss", CrossEntropy.name)))
+        history = History()
         progress = Progress() if verbose else None
 
         def listen(text: str) -> bool:
             event: Event = json.loads(text)
+            # Not before: a training that is refused leaves the history of the one before.
+            if event["event"] == "started":
+                self.history = history
             if event["event"] == "epoch":
                 history.epochs.append(epoch_of(event))
             if progress is not None:
                 progress.event(event)
-            try:
-                for listener in listeners:
+            stops = False
+            for listener in listeners:
+                try:
                     hear(listener, event)
-            except StopTraining:
-                return True
-            return False
+                except StopTraining:
+                    stops = True
+            return stops
 
         # Without listeners of the user's, steps are only there to be shown.
         interval = 0.0 if listeners else 0.1 if verbose else 3600.0
@@ -338,10 +355,16 @@ class Network:
     def _inputs(self, X: Any) -> NDArray[Any]:
         return _arrays.inputs(X, self.input_width)
 
+    def _some(self, X: Any) -> NDArray[Any]:
+        inputs = self._inputs(X)
+        if not len(inputs):
+            raise ValueError("X has no row (hint: give at least one)")
+        return inputs
+
     def _anywhere(self, X: Any) -> NDArray[Any] | _native.DeviceMatrix:
         """Inputs where they lie, if the network computes there and reads them as they are."""
         if self._device.name.startswith("cuda") and _arrays.is_on_device(X):
-            matrix = _arrays.on_device(X, self.input_width)
+            matrix = _arrays.on_device(X, self.input_width, self._device.ordinal)
             if matrix is not None:
                 return matrix
         return self._inputs(X)
@@ -361,13 +384,16 @@ class Network:
         return self.summary()._repr_html_()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle and deepcopy carry: the bytes of a safetensors file, and how to compute."""
+        """What pickle and deepcopy carry: the bytes of a safetensors file, and how to compute.
+
+        A network of ``device="cuda"`` comes back where there is a GPU; :meth:`save` and :meth:`load` go anywhere.
+        """
         return {
             "safetensors": self._native.to_bytes(), "seed": self.seed, "device": self._device_name,
-            "threads": self._threads, "plan": self.plan, "history": self.history,
+            "threads": self._threads, "plan": self.plan, "history": self.history, "room": self._room,
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._native = _native.Network.from_bytes(state["safetensors"])
         self._where(state["seed"], state["device"], state["threads"], state["plan"])
-        self.history = state["history"]
+        self.history, self._room = state["history"], state["room"]

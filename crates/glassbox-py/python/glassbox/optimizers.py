@@ -65,12 +65,12 @@ _NAMED: dict[str, Optimizer] = {
     "momentum": SGD(momentum=0.9),
     "nesterov": SGD(momentum=0.9, nesterov=True),
     "adam": Adam(),
-    "adamw": AdamW(weight_decay=0.0),
+    "adamw": AdamW(),
 }
 
 
 def optimizer_of(optimizer: str | Optimizer) -> Optimizer:
-    """The optimizer, its numbers checked, or the one of that name, with PyTorch's numbers and μ = 0.9."""
+    """The optimizer, its numbers checked, or the one of that name, with the numbers of its class and μ = 0.9."""
     if isinstance(optimizer, (SGD, Adam, AdamW)):
         return optimizer._checked()
     if optimizer in _NAMED:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
+from ._numbers import real, whole
 
 
 class Schedule:
@@ -18,7 +19,7 @@ class Schedule:
 
     def rates(self, lr: float, steps: int) -> NDArray[np.float32]:
         """The learning rate of each step (steps,) around the rate ``lr``."""
-        return _native.rates(self._text(), lr, steps)
+        return _native.rates(self._text(), real("lr", lr), whole("steps", steps, 0, 10**8))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ use crate::layers::Moment;
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
+use crate::tensor::Tensor;
 use glassbox_cuda::Inputs;
 use glassbox_cuda::train::{Data, Session, Steps};
 use std::collections::HashSet;
@@ -27,6 +28,7 @@ pub struct Batches {
     outputs: usize,
     sizes: HashSet<usize>,
     came_back: Vec<f32>,
+    is_broken: bool,
 }
 
 impl Batches {
@@ -36,8 +38,8 @@ impl Batches {
     /// If the device is no GPU, or its engine cannot take whole steps of such a network and loss.
     pub fn new(
         device: &Device,
-        network: &mut Network,
-        optimizer: &mut Optimizer,
+        network: &Network,
+        optimizer: &Optimizer,
         loss: Loss,
         rows: usize,
     ) -> Result<Batches> {
@@ -52,10 +54,13 @@ impl Batches {
         let is_mean = loss.reduction() == Reduction::Mean;
         let mut session = Session::new(&gpu.engine, &data, &parts, memories, rows, is_mean)?;
         drop(data);
-        let arrays: Vec<_> = arrays(network, optimizer.memory_mut()).flatten().collect();
-        session.load(&arrays.iter().map(|array| &array[..]).collect::<Vec<_>>())?;
+        let memory = optimizer.memory().iter();
+        let arrays = network.parameters().zip(memory).flat_map(|((_, parameter), memory)| {
+            std::iter::once(&parameter.value).chain(memory).map(Tensor::data)
+        });
+        session.load(&arrays.collect::<Vec<_>>())?;
         let (sizes, came_back) = (HashSet::new(), Vec::new());
-        Ok(Batches { session, rows, width, outputs, sizes, came_back })
+        Ok(Batches { session, rows, width, outputs, sizes, came_back, is_broken: false })
     }
 
     /// Whether an engine of a GPU can take whole steps of such a network and loss.
@@ -93,17 +98,28 @@ impl Batches {
             return Err(Error::Label { row, label, classes });
         }
         if self.sizes.insert(b) && self.sizes.len() > SIZES {
-            self.session.set_layered();
+            self.session.forget();
             self.sizes = HashSet::from([b]);
         }
         self.session.set_batch(x, labels)?;
         let rule = engine_rule(optimizer.fused_rule(rate, optimizer.steps() + 1));
         let order: Vec<u32> = (0..b as u32).collect();
         let steps = Steps { order: &order, rules: &[rule], seed: moment.seed, first: moment.step };
-        let outcome = self.session.run(&steps)?[0];
+        let outcome = match self.session.run(&steps) {
+            Ok(outcomes) => outcomes[0],
+            Err(error) => {
+                self.is_broken = true;
+                return Err(error.into());
+            }
+        };
         let loss = f64::from(outcome.loss);
         optimizer.advance(u64::from(loss.is_finite()));
         Ok(StepResult { loss, correct: outcome.correct, count: outcome.count })
+    }
+
+    /// Whether a step failed on the device: then nobody knows what lies there, and nothing should be taken from it.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Copies the parameters and the optimizer's memory back, all or none.

@@ -30,11 +30,11 @@ struct Training {
 }
 
 #[derive(Clone, PartialEq)]
-pub(super) struct MadeFor {
-    pub(super) parts: Vec<train::Part>,
-    pub(super) memories: usize,
-    pub(super) batch: usize,
-    pub(super) reduction: Reduction,
+struct MadeFor {
+    parts: Vec<train::Part>,
+    memories: usize,
+    batch: usize,
+    reduction: Reduction,
 }
 
 impl OnGpu {

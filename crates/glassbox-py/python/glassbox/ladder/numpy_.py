@@ -43,7 +43,7 @@ def relu(x: Floats) -> Floats:
 
 
 def relu_derivative(x: Floats) -> Floats:
-    return (x > 0.0).astype(np.float64)
+    return (x > 0.0).astype(x.dtype)
 
 
 def softmax(z: Floats) -> Floats:
@@ -142,8 +142,8 @@ class NeuralNetwork:
 
     def loss_and_gradients(self, X: Floats, y: Labels) -> float:
         """The summed cross-entropy. The gradients are in the layers then, and the weights are as they were."""
-        y_true = targets(y, len(X), len(self.layer2.b))
         y_pred = self.predict(X)
+        y_true = targets(y, len(X), len(self.layer2.b)).astype(y_pred.dtype)  # In one precision, or all becomes the larger.
         self.backward(softmax_cross_entropy_backward(y_true, y_pred))
         return cross_entropy_loss(y_true, y_pred)
 
