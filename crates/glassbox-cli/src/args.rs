@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glassbox::{DeviceName, Init, PlanName, Reduction};
+use glassbox_plot::Theme;
 use std::path::PathBuf;
 
 /// A neural-network library with no black boxes.
@@ -20,10 +21,14 @@ pub enum Command {
     Eval(Eval),
     /// Say what is on images
     Predict(Predict),
-    /// Show a network as a table: shapes, parameters, bytes, FLOPs
-    Summary(Summary),
+    /// Draw runs: learning curves, what steps were like inside, what the network has learned
+    Plot(Plot),
+    /// Say what a run suffers from, why, and what to change
+    Diagnose(Diagnose),
     /// Show how one number of a training step is computed, number by number
     Explain(Explain),
+    /// Show a network as a table: shapes, parameters, bytes, FLOPs
+    Summary(Summary),
     /// Compare the gradients of a network with finite differences, in f64
     CheckGradients(CheckGradients),
     /// List, fetch and look at data sets
@@ -100,6 +105,9 @@ pub struct Train {
     /// How steps are carried out
     #[arg(long, default_value = "auto", value_parser = words(PLANS))]
     pub plan: PlanName,
+    /// Look inside steps now and then, for `plot` and `diagnose`, and warn of what is ill; no bit of the result changes
+    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
+    pub inside: bool,
     /// The folder of the run [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub out: Option<PathBuf>,
@@ -167,6 +175,87 @@ pub struct Predict {
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Print one JSON array, and nothing else, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Plot {
+    /// Folders of runs. Curves show several together, those that differ in their seed alone as one band
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Which pictures, joined by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "curves")]
+    pub what: Vec<What>,
+    /// An SVG file for one picture, a folder for several [default: the picture's name, or plots]
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub out: Option<PathBuf>,
+    /// The width in pixels; below 600 pictures are laid out for a phone
+    #[arg(long, value_name = "PIXELS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(240..=4000))]
+    pub width: u32,
+    /// On what it is to be seen
+    #[arg(long, value_parser = words(&[("light", Theme::Light), ("dark", Theme::Dark)]), default_value = "light")]
+    pub theme: Theme,
+    /// How much of the mean of earlier losses stays at each: 0 shows the losses as they are
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
+    pub smooth: f64,
+    /// Logarithmic y-axes; errors instead of accuracies
+    #[arg(long)]
+    pub log: bool,
+    /// Which test image the picture `image` is of, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub row: usize,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// A picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum What {
+    /// Loss and accuracy
+    Curves,
+    /// The learning rate
+    Rate,
+    /// Images a second
+    Throughput,
+    /// How weights and biases are spread, over the steps (trained with --inside)
+    Weights,
+    /// How the outputs of each layer are spread (--inside)
+    Activations,
+    /// How gradients are spread (--inside)
+    Gradients,
+    /// The norms of gradients, and how far steps move the weights (--inside)
+    Flow,
+    /// Units that say the same to every image of a batch (--inside)
+    Stuck,
+    /// The weights of the first layer as images
+    FirstLayer,
+    /// How strongly each unit answers to each class
+    Classes,
+    /// Which units answer to how many test images
+    Dead,
+    /// One test image on its way through the network
+    Image,
+    /// What is taken for what
+    Confusion,
+    /// The mistakes that the network is surest of
+    Errors,
+    /// All of them that there is something to be drawn of
+    All,
+}
+
+#[derive(Args)]
+pub struct Diagnose {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Where the data are now: mnist, fashion, kmnist, digits, or a folder [default: where they were]
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print one JSON object, and nothing else, to stdout
     #[arg(long)]
     pub json: bool,
 }
@@ -323,6 +412,12 @@ fn number(text: &str) -> Result<f32, String> {
         return Err(format!("it is too large for an f32 (hint: at most {:.1e})", f32::MAX));
     }
     Ok(number)
+}
+
+/// A share from 0 to below 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "it is from 0 to below 1 (hint: 0.6 is usual, 0 is none)".to_string())
 }
 
 /// Seeds of networks that are trained side by side.

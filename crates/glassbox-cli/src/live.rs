@@ -1,6 +1,7 @@
 //! Progress: a live line on a terminal, plain lines elsewhere.
 
 use crate::output::note;
+use glassbox::diagnose::NOT_FINITE;
 use glassbox::{EpochRecord, Event, Result, Sink};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -82,9 +83,33 @@ impl Sink for Live {
                 ));
             }
             Event::Epoch(record) => self.epoch(record),
+            Event::Warning { .. } => {
+                if let Some(text) = warning(event) {
+                    self.line(text);
+                }
+            }
             Event::Finished { .. } => self.bar.finish_and_clear(),
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Shows warnings and nothing else.
+pub struct Warnings;
+
+impl Sink for Warnings {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        warning(event).into_iter().for_each(note);
+        Ok(())
+    }
+}
+
+/// A warning in words, unless an error is about to say the same.
+fn warning(event: &Event) -> Option<String> {
+    let Event::Warning { step, code, what, cause, cure } = event else { return None };
+    let told = [NOT_FINITE, "labels-out-of-range"].contains(&&**code);
+    (!told).then(|| {
+        format!("warning: {code} at step {step}: {what}\n  cause: {cause}\n  cure: {cure}")
+    })
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod data;
+mod diagnose;
 mod doctor;
 mod eval;
 mod explain;
@@ -12,6 +13,7 @@ mod gradients;
 mod image;
 mod live;
 mod output;
+mod plot;
 mod predict;
 mod sheet;
 mod summary;
@@ -33,6 +35,8 @@ pub enum Failure {
     Usage(String),
     /// Something that the command itself found.
     Other(String),
+    /// What was examined is ill, and that was said.
+    Ill,
     /// Someone asked to stop.
     Interrupted,
 }
@@ -48,8 +52,10 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
-        Command::Summary(arguments) => summary::run(arguments),
+        Command::Plot(arguments) => plot::run(arguments),
+        Command::Diagnose(arguments) => diagnose::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Summary(arguments) => summary::run(arguments),
         Command::CheckGradients(arguments) => gradients::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor => doctor::run(),
@@ -74,6 +80,7 @@ fn exit_code(failure: Failure) -> ExitCode {
         }
         Failure::Usage(message) => (message, 2),
         Failure::Other(message) => (message, 1),
+        Failure::Ill => return ExitCode::from(1),
         Failure::Interrupted => return ExitCode::from(130),
     };
     complain(&message);

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::{OptimizerName, Recipe, Train};
-use crate::live::Live;
+use crate::live::{Live, Warnings};
 use crate::output::{note, say};
 use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
@@ -32,6 +32,9 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
         Some(folder) => resume(&arguments, folder, device, &say_why)?,
         None => create(&arguments, device, &say_why)?,
     };
+    if arguments.inside {
+        run.look_inside();
+    }
     say_why(&format!(
         "{} on {}, {:?}, into {}",
         run.record().settings.model,
@@ -40,7 +43,7 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
         run.folder().display()
     ));
     let mut live: Box<dyn Sink> =
-        if arguments.quiet { Box::new(()) } else { Box::new(Live::new()) };
+        if arguments.quiet { Box::new(Warnings) } else { Box::new(Live::new()) };
     let report = run.train(&mut *live, &stop)?;
     if arguments.json {
         say(serde_json::to_string(&report).expect("a report is plain values"));
@@ -119,7 +122,7 @@ fn resume(
     (asked.epochs, asked.max_steps) = (record.settings.epochs, record.settings.max_steps);
     if asked != record.settings || arguments.recipe.is_some() {
         let message = "a run goes on with the settings it began with (hint: beside --resume give only \
-                       --epochs, --max-steps, --device, --threads, --plan, --data-dir)";
+                       --epochs, --max-steps, --device, --threads, --plan, --inside, --data-dir)";
         return Err(Failure::Usage(message.to_string()));
     }
     let epochs = arguments.epochs.unwrap_or(record.settings.epochs);

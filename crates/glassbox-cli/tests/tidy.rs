@@ -12,7 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox-cuda-sim", &[]),
     ("glassbox-cuda", &[]),
     ("glassbox", &["glassbox-cpu", "glassbox-cuda"]),
-    ("glassbox-cli", &["glassbox"]),
+    ("glassbox-plot", &["glassbox"]),
+    ("glassbox-cli", &["glassbox", "glassbox-plot"]),
     ("glassbox-py", &["glassbox"]),
 ];
 

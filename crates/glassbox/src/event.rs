@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::inside::LayerInside;
 use crate::network::Network;
 use crate::telemetry::GpuReading;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,8 +40,10 @@ pub enum Event {
         /// The epoch, counted from 1.
         epoch: u32,
         /// The mean loss of the step's batch.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// The mean loss of the epoch so far.
+        #[serde(deserialize_with = "number")]
         epoch_loss: f64,
         /// The accuracy on the epoch's samples so far, each before it was learned from; of a classifier.
         epoch_accuracy: Option<f64>,
@@ -66,6 +68,19 @@ pub enum Event {
         /// The GPU.
         gpu: GpuReading,
     },
+    /// The doctor found an illness, or the trainer a number that is not finite: see [`Finding`](crate::diagnose::Finding).
+    Warning {
+        /// The step at which it was found; 0 is before the first.
+        step: u64,
+        /// What it is: the code of a rule of the doctor.
+        code: String,
+        /// What was seen, in numbers.
+        what: String,
+        /// Where it comes from.
+        cause: String,
+        /// What to change.
+        cure: String,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// The steps made so far.
@@ -80,6 +95,11 @@ pub enum Event {
         /// Why it ended.
         ending: Ending,
     },
+}
+
+/// JSON has neither NaN nor infinities and says null for them, which is read as NaN.
+fn number<'de, D: Deserializer<'de>>(json: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(json)?.unwrap_or(f64::NAN))
 }
 
 /// An epoch in numbers.

@@ -54,6 +54,7 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
+pub mod diagnose;
 pub mod evaluate;
 pub mod event;
 pub mod explain;
@@ -67,6 +68,7 @@ pub mod run;
 pub mod sweep;
 
 pub use device::{Cuda, Device, DeviceName};
+pub use diagnose::{Doctor, Finding};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};

@@ -3,6 +3,7 @@
 mod log;
 mod record;
 
+pub use log::read_events;
 pub use record::{DataRecord, Report, RunRecord};
 
 use crate::data::DataPair;
@@ -116,6 +117,11 @@ impl Run {
         record.write(&folder)?;
         let test = Samples::new(data.test)?;
         Ok((Run { folder, record, trainer, test, log, started, _lock: lock }, notes))
+    }
+
+    /// Looks inside steps now and then, with a doctor, from now on: see [`Trainer::look_inside`].
+    pub fn look_inside(&mut self) {
+        self.trainer.look_inside();
     }
 
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.

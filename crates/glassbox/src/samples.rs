@@ -192,6 +192,15 @@ impl Samples {
         (self.choose(training), self.choose(validation))
     }
 
+    /// Which of `all` samples, before they were split, is training sample `index` after it.
+    pub(crate) fn before_split(index: u32, all: usize, share: f32, seed: u64) -> u32 {
+        let count = (f64::from(share) * all as f64).round() as usize;
+        if count == 0 {
+            return index;
+        }
+        Philox::new(seed, Purpose::Split, 0, 0).permutation(all as u32)[count + index as usize]
+    }
+
     /// The first `count` samples, or all if there are fewer.
     pub fn first(&self, count: usize) -> Samples {
         self.range(0..self.len().min(count))

@@ -1,10 +1,12 @@
 //! The trainer: epochs of steps, with validation, checkpoints, and events for whoever listens.
 
 mod progress;
+mod watch;
 
 pub use progress::{Best, Progress};
 
 use crate::device::Device;
+use crate::diagnose::{Attended, Doctor, Finding};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, check_widths, evaluate, mean_squared_error};
 use crate::event::{Ending, EpochRecord, Event, Sink};
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use watch::Watch;
 
 /// A plan gets as many steps at a time as take about this long, so that a stop is heeded soon.
 const PATIENCE: Duration = Duration::from_millis(40);
@@ -52,6 +55,9 @@ pub struct Trainer {
     telemetry: Option<Telemetry>,
     /// Which steps are looked into, if any.
     looks: Option<Looks>,
+    /// Hears what happens, if steps are looked into.
+    doctor: Option<Box<Doctor>>,
+    watch: Watch,
 }
 
 impl Trainer {
@@ -122,13 +128,25 @@ impl Trainer {
             at_once: 1,
             telemetry,
             looks: None,
+            doctor: None,
+            watch: Watch::default(),
         })
     }
 
-    /// Emits [`Event::Inside`] for the first steps and now and then, from now on. What training comes to does not depend
-    /// on it.
+    /// Emits [`Event::Inside`] for the first steps and now and then, and [`Event::Warning`] where a [`Doctor`] finds an
+    /// illness, from now on. What training comes to does not depend on it.
     pub fn look_inside(&mut self) {
         self.looks = Some(Looks::new(self.progress.step));
+        let mut doctor = Doctor::new(&self.settings, Some(self.training.clone()));
+        if let Some(validation) = &self.validation {
+            doctor.compare(validation, "validation");
+        }
+        self.doctor = Some(Box::new(doctor));
+    }
+
+    /// The doctor, if steps are looked into.
+    pub fn doctor(&self) -> Option<&Doctor> {
+        self.doctor.as_deref()
     }
 
     /// Says what the samples are. A checkpoint is resumed from only with the same ones.
@@ -184,6 +202,16 @@ impl Trainer {
     /// Trains to the end, or until `stop` is set: then the step at hand is finished and a
     /// checkpoint written.
     pub fn run(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
+        let mut doctor = self.doctor.take();
+        let sink = &mut Attended { doctor: doctor.as_deref_mut(), sink };
+        let ending = self.run_to_end(sink, stop);
+        let finding = ending.as_ref().err().and_then(Finding::of_error);
+        let told = finding.map_or(Ok(()), |finding| sink.event(&finding.into()));
+        self.doctor = doctor;
+        ending.and_then(|ending| told.map(|()| ending))
+    }
+
+    fn run_to_end(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
         self.start(sink)?;
         let ending = loop {
             if let Some(ending) = self.ending(stop) {
@@ -256,9 +284,7 @@ impl Trainer {
 
     /// The rest of an epoch, up to the reasons to end.
     fn epoch(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<()> {
-        let samples = self.training.len() as u32;
-        let stream = Philox::new(self.settings.seed, Purpose::Shuffle, self.progress.epoch, 0);
-        let order = stream.permutation(samples);
+        let order = self.order(self.progress.epoch);
         while self.progress.epoch_steps < self.steps_per_epoch() {
             if self.ending(stop).is_some() {
                 return Ok(());
@@ -278,9 +304,23 @@ impl Trainer {
         self.end_epoch(sink)
     }
 
+    /// The order of the samples in an epoch.
+    fn order(&self, epoch: u32) -> Vec<u32> {
+        let stream = Philox::new(self.settings.seed, Purpose::Shuffle, epoch, 0);
+        stream.permutation(self.training.len() as u32)
+    }
+
+    /// The rate of a step, counted from 0.
+    fn rate(&self, step: u64) -> f32 {
+        self.settings.schedule.rate(self.settings.lr, step, self.steps())
+    }
+
     /// Up to `count` steps in one call of the plan.
     fn steps_at_once(&mut self, order: &[u32], count: u64, sink: &mut dyn Sink) -> Result<()> {
         let first = self.progress.step;
+        if !self.watch.keep(&self.network, &self.optimizer, first) {
+            self.check_finite()?;
+        }
         let most = self.settings.max_steps.unwrap_or(u64::MAX) - first;
         let mut count = count.min(most).min(self.steps_per_epoch() - self.progress.epoch_steps);
         let look = self.looks.as_ref().map(|looks| looks.next(first, self.progress.seconds));
@@ -290,9 +330,7 @@ impl Trainer {
             Some(look) if !is_look => look - 1 - first,
             _ => count,
         });
-        let total = self.steps();
-        let rate = |step| self.settings.schedule.rate(self.settings.lr, step, total);
-        let rates: Vec<f32> = (first..first + count).map(rate).collect();
+        let rates: Vec<f32> = (first..first + count).map(|step| self.rate(step)).collect();
         let begin = self.progress.epoch_steps as usize * self.settings.batch;
         let end = order.len().min(begin + count as usize * self.settings.batch);
         let steps = Steps {
@@ -313,7 +351,13 @@ impl Trainer {
             sink.event(&Event::Inside { step: first + 1, layers })?;
         }
         let start = Instant::now();
-        let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps)?;
+        let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps);
+        let results = results.map_err(|error| match error {
+            Error::Refused { what, .. } if self.settings.clip.is_some() => {
+                self.diverged(what.to_string(), first + count)
+            }
+            error => error,
+        })?;
         let seconds = start.elapsed().as_secs_f64() / results.len().max(1) as f64;
         for (result, rate) in results.into_iter().zip(rates) {
             self.record(result, rate, seconds, sink)?;
@@ -354,7 +398,7 @@ impl Trainer {
         if result.loss.is_finite() {
             return Ok(());
         }
-        Err(self.diverged(format!("the loss became {}", result.loss)))
+        Err(self.diverged(format!("the loss became {}", result.loss), self.progress.step))
     }
 
     /// How well the network does on samples that it has not seen.
@@ -368,24 +412,14 @@ impl Trainer {
         Err(Error::Diverged { what, step: self.progress.step, hint })
     }
 
-    /// The error that training ran into infinities, with what is left of the run.
-    fn diverged(&self, what: String) -> Error {
-        let left = match self.saved {
-            Some(step) => format!("the checkpoint of step {step} is sound"),
-            None => "there is no checkpoint yet".to_string(),
-        };
-        let or = match self.settings.reduction {
-            Reduction::Mean => "inputs around 0 with a deviation around 1",
-            Reduction::Sum => "--reduction mean",
-        };
-        let hint = format!("try a learning rate ten times smaller, or {or}; {left}");
-        Error::Diverged { what, step: self.progress.step, hint }
-    }
-
     /// A network that is not finite is no result, and nothing to go on from.
     pub(super) fn check_finite(&self) -> Result<()> {
         match self.network.first_not_finite() {
-            Some(name) => Err(self.diverged(format!("the parameter {name} is no longer finite"))),
+            Some(name) => {
+                let what = format!("the parameter {name} is not finite");
+                // The step after may be the first to make something of it.
+                Err(self.diverged(what, self.progress.step + 1))
+            }
             None => Ok(()),
         }
     }

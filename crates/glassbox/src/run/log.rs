@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::file::durable;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The file of a run's events.
@@ -55,6 +55,41 @@ impl EventLog {
     }
 }
 
+/// No event takes as many bytes: a look into a layer takes about two thousand.
+const MOST_BYTES: u64 = 1 << 24;
+
+/// Gives the events of a run's folder to `hear`, one by one. Returns how many lines were damaged and passed over.
+///
+/// # Errors
+/// If there is no such file, or it cannot be read.
+pub fn read_events(folder: &Path, hear: &mut dyn FnMut(&Event)) -> Result<u64> {
+    let path = folder.join(EventLog::FILE);
+    let fail = |error: std::io::Error| {
+        let hint = "name the folder of a run, as `glassbox train` prints it".to_string();
+        Error::Run { path: path.clone(), reason: error.to_string(), hint }
+    };
+    let mut file = BufReader::new(File::open(&path).map_err(fail)?);
+    let (mut line, mut skipped) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let read = (&mut file).take(MOST_BYTES).read_until(b'\n', &mut line).map_err(fail)?;
+        if read == 0 {
+            return Ok(skipped);
+        }
+        match serde_json::from_slice::<Event>(&line) {
+            Ok(event) => hear(&event),
+            Err(_) => skipped += 1,
+        }
+        // The rest of a line that is too long is no event either.
+        while read as u64 == MOST_BYTES && line.last() != Some(&b'\n') {
+            line.clear();
+            if (&mut file).take(MOST_BYTES).read_until(b'\n', &mut line).map_err(fail)? == 0 {
+                break;
+            }
+        }
+    }
+}
+
 impl Sink for EventLog {
     fn event(&mut self, event: &Event) -> Result<()> {
         let line =
@@ -72,7 +107,7 @@ fn happened_by(event: &Event, step: u64) -> bool {
     match event {
         Event::Started { step: at, .. } | Event::Step { step: at, .. } => *at <= step,
         Event::Checkpoint { step: at, .. } | Event::System { step: at, .. } => *at <= step,
-        Event::Inside { step: at, .. } => *at <= step,
+        Event::Inside { step: at, .. } | Event::Warning { step: at, .. } => *at <= step,
         Event::Epoch(epoch) => epoch.step <= step,
         Event::Finished { .. } => false,
     }

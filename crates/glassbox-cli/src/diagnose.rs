@@ -1,0 +1,81 @@
+//! `glassbox diagnose`: what a run suffers from, why, and what to change.
+
+use crate::Failure;
+use crate::args::Diagnose;
+use crate::output::{note, say};
+use crate::train::load_options;
+use glassbox::data::{DataPair, load};
+use glassbox::run::read_events;
+use glassbox::{Doctor, Event, RunRecord, Samples};
+use serde_json::json;
+use std::sync::Arc;
+
+pub fn run(arguments: Diagnose) -> Result<(), Failure> {
+    let record = RunRecord::read(&arguments.run)?;
+    let data = find_data(&arguments, &record)?;
+    let (samples, test) = match data {
+        Some(data) => (Some(Arc::new(Samples::new(data.train)?)), Some(Samples::new(data.test)?)),
+        None => (None, None),
+    };
+    let mut doctor = Doctor::new(&record.settings, samples.clone());
+    if let Some(test) = &test {
+        doctor.compare(test, "test");
+    }
+    doctor.check_labels();
+    let [mut steps, mut epochs, mut looks] = [0u64; 3];
+    let skipped = read_events(&arguments.run, &mut |event| {
+        match event {
+            Event::Step { step, .. } => steps = *step,
+            Event::Epoch(_) => epochs += 1,
+            Event::Inside { .. } => looks += 1,
+            _ => {}
+        }
+        doctor.hear(event);
+    })?;
+    if skipped > 0 {
+        note(format!("passed over {skipped} damaged lines of events.jsonl"));
+    }
+    let checked = json!({
+        "training_samples": samples.map_or(0, |samples| samples.len()),
+        "test_samples": test.map_or(0, |samples| samples.len()),
+        "steps": steps,
+        "epochs": epochs,
+        "looks_inside": looks,
+        "damaged_lines": skipped,
+    });
+    if arguments.json {
+        say(json!({ "findings": doctor.findings(), "checked": checked }));
+    } else {
+        let count = |name: &str| &checked[name];
+        doctor.findings().iter().for_each(|finding| say(format!("{finding}\n")));
+        let healthy =
+            if doctor.findings().is_empty() { "healthy: nothing was found in" } else { "checked" };
+        say(format!(
+            "{healthy} {steps} steps, {epochs} epochs, {looks} looks inside, {} training and {} test samples",
+            count("training_samples"),
+            count("test_samples"),
+        ));
+        if looks == 0 {
+            note(
+                "layers were not looked into (hint: `glassbox train --inside` does, at a hundredth of the time)",
+            );
+        }
+    }
+    if doctor.findings().is_empty() { Ok(()) } else { Err(Failure::Ill) }
+}
+
+/// The data of the run, if they are at hand and still the same.
+fn find_data(arguments: &Diagnose, record: &RunRecord) -> Result<Option<DataPair>, Failure> {
+    let is_asked = arguments.data.is_some();
+    let name = arguments.data.as_deref().unwrap_or(record.data.place());
+    let found = load(name, &load_options(arguments.data_dir.as_deref(), false));
+    let found = found.map_err(glassbox::Error::from);
+    match found.and_then(|data| record.check_data(&arguments.run, &data).map(|()| data)) {
+        Ok(data) => Ok(Some(data)),
+        Err(error) if is_asked => Err(error.into()),
+        Err(error) => {
+            note(format!("the data could not be looked at: {error}"));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The NaN watch: keeps a sound state of the run, from which steps are made again when a number is no longer finite.
+//!
+//! While all is well it costs a copy of the parameters now and then, at most a hundredth of the time. When a loss or a
+//! parameter is not finite, the steps since are made again on the copy, operation by operation, with the same bits, and
+//! every tensor of each step is looked at: so the first one is found, also where a gradient was lost a step before the
+//! loss showed it.
+
+use super::Trainer;
+use crate::device::Device;
+use crate::diagnose::{Culprit, NotFinite, examine, round};
+use crate::error::{Error, Result};
+use crate::layers::Moment;
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::plan::{Layered, Plan, Steps};
+use crate::samples::Samples;
+use crate::tensor::Tensor;
+use std::time::{Duration, Instant};
+
+/// The last sound state.
+#[derive(Default)]
+pub(super) struct Watch {
+    kept: Option<Kept>,
+    /// When to keep another.
+    due: Option<Instant>,
+}
+
+struct Kept {
+    network: Network,
+    optimizer: Optimizer,
+    step: u64,
+}
+
+impl Watch {
+    /// Keeps the state if it is time to. Returns whether it is sound; only sound ones are kept.
+    pub fn keep(&mut self, network: &Network, optimizer: &Optimizer, step: u64) -> bool {
+        let begun = Instant::now();
+        if self.due.is_some_and(|due| begun < due) {
+            return true;
+        }
+        let is_sound = network.first_not_finite().is_none();
+        if is_sound || self.kept.is_none() {
+            match &mut self.kept {
+                Some(kept) => kept.take(network, optimizer, step),
+                None => self.kept = Some(Kept::new(network, optimizer, step)),
+            }
+        }
+        self.due = Some(Instant::now() + 100 * begun.elapsed().max(Duration::from_micros(1)));
+        is_sound
+    }
+}
+
+impl Kept {
+    fn new(network: &Network, optimizer: &Optimizer, step: u64) -> Kept {
+        let mut kept = Kept { network: network.clone(), optimizer: optimizer.clone(), step };
+        // Shared gradients would be copied as soon as training wants to change them.
+        for parameter in kept.network.parameters_mut() {
+            parameter.gradient = parameter.gradient.zeros_like(parameter.gradient.shape());
+        }
+        kept.take(network, optimizer, step);
+        kept
+    }
+
+    /// Copies numbers into memory that is there, which leaves that of the training where it is.
+    fn take(&mut self, network: &Network, optimizer: &Optimizer, step: u64) {
+        let copy = |to: &mut Tensor, from: &Tensor| match from.is_f64() {
+            true => *to = from.clone(),
+            false => to.data_mut().copy_from_slice(from.data()),
+        };
+        for (to, (_, from)) in self.network.parameters_mut().zip(network.parameters()) {
+            copy(&mut to.value, &from.value);
+        }
+        let memory = self.optimizer.restore(optimizer.steps()).iter_mut().flatten();
+        memory.zip(optimizer.memory().iter().flatten()).for_each(|(to, from)| copy(to, from));
+        self.step = step;
+    }
+}
+
+impl Trainer {
+    /// The error that training ran into NaN or infinities, in steps up to `last`: what shows it, where it began, and what
+    /// is left of the run.
+    pub(super) fn diverged(&self, what: String, last: u64) -> Error {
+        let origin = self.origin(last).ok().flatten();
+        let left = match self.saved {
+            Some(step) => format!("the checkpoint of step {step} is sound"),
+            None => "there is no checkpoint yet".to_string(),
+        };
+        let or = match self.settings.reduction {
+            crate::Reduction::Mean => "inputs around 0 with a deviation around 1",
+            crate::Reduction::Sum => "--reduction mean",
+        };
+        let cure = match origin.as_ref().map(|origin| &origin.tensor) {
+            Some(Culprit::Input) => "take what is not finite out of the inputs".to_string(),
+            Some(Culprit::Parameter(_)) => {
+                "training began with it: begin with a network that is finite".to_string()
+            }
+            _ => {
+                let rate = round(f64::from(self.settings.lr) / 10.0);
+                format!("try a learning rate ten times smaller, --lr {rate}, or {or}")
+            }
+        };
+        let (what, step) = match origin {
+            Some(origin) => (format!("{what}: {origin},"), origin.step),
+            None => (what, self.progress.step),
+        };
+        Error::Diverged { what, step, hint: format!("{cure}; {left}") }
+    }
+
+    /// Makes the steps since the last sound state again, up to `last`, and finds the first tensor that is not finite.
+    fn origin(&self, last: u64) -> Result<Option<NotFinite>> {
+        let Some(kept) = &self.watch.kept else { return Ok(None) };
+        let device = match &self.device {
+            Device::Cuda(_) => Device::cpu(Some(1))?,
+            device => device.clone(),
+        };
+        let (mut before, mut optimizer) = (kept.network.clone(), kept.optimizer.clone());
+        let mut x = Tensor::zeros(&[0, self.training.width]);
+        let mut order = (0, Vec::new());
+        for step in kept.step..last {
+            let epoch = (step / self.steps_per_epoch()) as u32;
+            if order.1.is_empty() || order.0 != epoch {
+                order = (epoch, self.order(epoch));
+            }
+            let first = (step % self.steps_per_epoch()) as usize * self.settings.batch;
+            let end = order.1.len().min(first.saturating_add(self.settings.batch));
+            let batch = &order.1[first..end];
+            let steps = Steps {
+                device: &device,
+                loss: self.settings.loss(),
+                samples: &self.training,
+                order: batch,
+                batch: self.settings.batch,
+                rates: &[self.rate(step)],
+                clip: self.settings.clip,
+                moment: Moment { seed: self.settings.seed, step: step as u32 },
+            };
+            x.set_rows(batch.len());
+            self.training.gather(&device, &mut x, batch)?;
+            let mut after = before.clone();
+            // Clipping refuses gradients that are not finite; what it saw is in the network.
+            let results = Layered::default().run(&mut after, &mut optimizer, &steps);
+            let loss = match &results {
+                Ok(results) => results.first().map_or(0.0, |result| result.loss),
+                Err(_) => 0.0,
+            };
+            if let Some(mut found) = examine(&before, &after, &x, batch, loss, step + 1) {
+                found.sample = found.sample.map(|sample| self.sample_before_split(sample));
+                return Ok(Some(found));
+            }
+            results?;
+            before = after;
+        }
+        Ok(None)
+    }
+
+    fn sample_before_split(&self, index: u32) -> u32 {
+        let all = self.training.len() + self.validation.as_ref().map_or(0, Samples::len);
+        Samples::before_split(index, all, self.settings.validation, self.settings.seed)
+    }
+}
