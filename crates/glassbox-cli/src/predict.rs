@@ -75,7 +75,7 @@ fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
 fn png_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
     let image = |path: &std::path::PathBuf| {
         let grey = read_png(path).map_err(Failure::Other)?;
-        let pixels = prepare::prepare(&grey.pixels, grey.width, grey.height);
+        let pixels = prepare::photograph(&grey.pixels, grey.width, grey.height);
         Ok(Image { name: path.display().to_string(), pixels, columns: prepare::SIDE, label: None })
     };
     arguments.images.iter().map(image).collect()
