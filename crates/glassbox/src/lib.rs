@@ -58,10 +58,12 @@ pub mod diagnose;
 pub mod evaluate;
 pub mod event;
 pub mod explain;
+pub mod flow;
 pub mod inside;
 pub mod plan;
 pub mod samples;
 pub mod settings;
+pub mod template;
 pub mod trainer;
 
 pub mod run;
@@ -73,6 +75,7 @@ pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Ending, EpochRecord, Event, Sink};
 pub use explain::{Explanation, Quantity, explain};
+pub use flow::Flow;
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use inside::{LayerInside, ParameterInside, Spread};
@@ -87,6 +90,7 @@ pub use schedule::Schedule;
 pub use settings::Settings;
 pub use sweep::Sweep;
 pub use telemetry::{GpuReading, Telemetry};
+pub use template::{Template, Templates, templates};
 pub use tensor::Tensor;
 pub use trainer::Trainer;
 
