@@ -1,8 +1,13 @@
 //! What can be asked for, and how.
 
+mod parse;
+
+pub use parse::Seeds;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glassbox::{DeviceName, Init, PlanName, Reduction};
 use glassbox_plot::Theme;
+use parse::{device, number, seeds, share, words};
 use std::path::PathBuf;
 
 /// A neural-network library with no black boxes.
@@ -21,6 +26,8 @@ pub enum Command {
     Eval(Eval),
     /// Say what is on images
     Predict(Predict),
+    /// Show runs in a browser, while they train and afterwards
+    Dashboard(Dashboard),
     /// Draw runs: learning curves, what steps were like inside, what the network has learned
     Plot(Plot),
     /// Say what a run suffers from, why, and what to change
@@ -105,6 +112,14 @@ pub struct Train {
     /// How steps are carried out
     #[arg(long, default_value = "auto", value_parser = words(PLANS))]
     pub plan: PlanName,
+    /// Show the run in a browser while it trains, with its inside; no bit of the result changes
+    #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
+    pub dashboard: bool,
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Keep the dashboard when the training is over, until Ctrl-C
+    #[arg(long, requires = "dashboard")]
+    pub stay: bool,
     /// Look inside steps now and then, for `plot` and `diagnose`, and warn of what is ill; no bit of the result changes
     #[arg(long, conflicts_with_all = ["seeds", "lrs"])]
     pub inside: bool,
@@ -120,6 +135,35 @@ pub struct Train {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Where a dashboard listens if nobody says otherwise: this machine alone reaches it.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+/// Where a dashboard is to be found.
+#[derive(Args, Clone)]
+pub struct Serve {
+    /// The name or address at which the dashboard listens: 0.0.0.0 is every address of this machine
+    #[arg(long, value_name = "NAME", default_value = LOOPBACK)]
+    pub host: String,
+    /// The port of the dashboard [default: the first that is free from 8642 on]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// A name under which a proxy shows the dashboard
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub behind: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Dashboard {
+    /// Folders of runs, or folders that hold runs
+    #[arg(default_value = "runs", value_name = "RUNS")]
+    pub runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Where the files of a named data set lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Where to compute.
@@ -397,67 +441,3 @@ const INITS: &[(&str, Init)] = &[
     ("uniform", Init::Uniform),
     ("zero", Init::Zero),
 ];
-
-/// A number as training takes it. One that an f32 cannot hold would become 0 or infinite.
-fn number(text: &str) -> Result<f32, String> {
-    let (exact, number) = match (text.parse::<f64>(), text.parse::<f32>()) {
-        (Ok(exact), Ok(number)) => (exact, number),
-        _ => return Err("it is no number (hint: 0.1 or 1e-3)".to_string()),
-    };
-    if exact != 0.0 && number == 0.0 {
-        let least = f32::from_bits(1);
-        return Err(format!("it is too small for an f32 (hint: at least {least:.1e}, or 0)"));
-    }
-    if exact.is_finite() && number.is_infinite() {
-        return Err(format!("it is too large for an f32 (hint: at most {:.1e})", f32::MAX));
-    }
-    Ok(number)
-}
-
-/// A share from 0 to below 1.
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
-    share.ok_or_else(|| "it is from 0 to below 1 (hint: 0.6 is usual, 0 is none)".to_string())
-}
-
-/// Seeds of networks that are trained side by side.
-#[derive(Clone)]
-pub struct Seeds(pub Vec<u64>);
-
-/// The most networks of a sweep: a slip of the finger is no experiment.
-const MOST_SEEDS: u64 = 100_000;
-
-/// `0..31`, both included, or `1,5,9`.
-fn seeds(text: &str) -> Result<Seeds, String> {
-    let number = |text: &str| {
-        text.trim()
-            .parse::<u64>()
-            .map_err(|_| format!("'{text}' is no seed (hint: 0..31 or 1,5,9)"))
-    };
-    let Some((first, last)) = text.split_once("..") else {
-        return text.split(',').map(number).collect::<Result<_, _>>().map(Seeds);
-    };
-    let (first, last) = (number(first)?, number(last)?);
-    if first > last || last - first >= MOST_SEEDS {
-        let hint = "the first is the smaller one, and both belong to it";
-        return Err(format!("it has from 1 to {MOST_SEEDS} seeds (hint: {hint})"));
-    }
-    Ok(Seeds((first..=last).collect()))
-}
-
-/// A device by its name, or the hint that the library gives.
-fn device(text: &str) -> Result<DeviceName, String> {
-    text.parse().map_err(|error: glassbox::Error| error.to_string())
-}
-
-/// A parser for a fixed set of words, which clap then lists and corrects.
-fn words<T: Copy + Send + Sync + 'static>(
-    words: &'static [(&'static str, T)],
-) -> impl clap::builder::TypedValueParser<Value = T> {
-    use clap::builder::TypedValueParser;
-    let names = words.iter().map(|(name, _)| *name);
-    clap::builder::PossibleValuesParser::new(names).map(move |word| {
-        let found = words.iter().find(|(name, _)| *name == word);
-        found.expect("clap has checked the word").1
-    })
-}

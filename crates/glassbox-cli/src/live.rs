@@ -2,7 +2,7 @@
 
 use crate::output::note;
 use glassbox::diagnose::NOT_FINITE;
-use glassbox::{EpochRecord, Event, Result, Sink};
+use glassbox::{Change, EpochRecord, Event, Result, Sink};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -88,6 +88,16 @@ impl Sink for Live {
                     self.line(text);
                 }
             }
+            Event::Control { step, change } => self.line(match change {
+                Change::Paused => format!("paused at step {step}"),
+                Change::Resumed => format!("goes on at step {step}"),
+                Change::Rate { factor } => {
+                    format!(
+                        "from step {} on the learning rate is {factor} of the schedule's",
+                        step + 1
+                    )
+                }
+            }),
             Event::Finished { .. } => self.bar.finish_and_clear(),
             _ => {}
         }

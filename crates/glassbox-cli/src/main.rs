@@ -4,6 +4,7 @@
 //! 1 failed, 2 usage, 3 device not available, 130 interrupted.
 
 mod args;
+mod dashboard;
 mod data;
 mod diagnose;
 mod doctor;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Dashboard(arguments) => dashboard::run(&arguments),
         Command::Plot(arguments) => plot::run(arguments),
         Command::Diagnose(arguments) => diagnose::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),

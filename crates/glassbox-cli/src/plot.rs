@@ -8,8 +8,7 @@ use clap::ValueEnum;
 use glassbox::data::{Dataset, load};
 use glassbox::file::durable;
 use glassbox::{Device, Network, RunRecord};
-use glassbox_plot::{self as plot, CurveOptions, Group, History, Look, Seen, Test};
-use serde_json::Value;
+use glassbox_plot::{self as plot, CurveOptions, History, Look, Seen};
 use std::path::{Path, PathBuf};
 
 /// A run as it lies in its folder.
@@ -248,7 +247,9 @@ impl Pictures<'_> {
             (What::Curves, 1) => self.seen().ok().map(|(_, seen)| seen.test()),
             _ => None,
         };
-        let groups = groups(self.found, test);
+        let runs: Vec<_> =
+            self.found.iter().map(|found| (&found.history, found.record.as_ref())).collect();
+        let groups = plot::groups(&runs, test);
         let draw = match what {
             What::Curves => plot::curves,
             What::Rate => plot::rate,
@@ -283,47 +284,4 @@ impl Pictures<'_> {
         );
         self.judged()?.data.as_ref().ok_or(Failure::Other(message))
     }
-}
-
-/// Runs that differ in their seed alone, together.
-fn groups(found: &[Found], test: Option<Test>) -> Vec<Group<'_>> {
-    let mut kinds: Vec<(Option<Value>, Vec<&History>)> = Vec::new();
-    for one in found {
-        let settings = one.record.as_ref().map(settings_but_seed);
-        match kinds.iter_mut().find(|(kind, _)| kind.is_some() && *kind == settings) {
-            Some((_, members)) => members.push(&one.history),
-            None => kinds.push((settings, vec![&one.history])),
-        }
-    }
-    let all: Vec<Value> = kinds.iter().filter_map(|(settings, _)| settings.clone()).collect();
-    let named = kinds.into_iter().map(|(settings, runs)| {
-        let apart = settings.map(|settings| differences(&settings, &all)).unwrap_or_default();
-        let name = match &runs[..] {
-            [one] => one.name.clone(),
-            several => format!("{apart}{} seeds", several.len()),
-        };
-        Group { name, runs, test }
-    });
-    named.collect()
-}
-
-/// Settings and data of a run, as if its seed were 0.
-fn settings_but_seed(record: &RunRecord) -> Value {
-    let mut settings = serde_json::to_value(&record.settings).expect("settings are plain values");
-    settings["seed"] = 0.into();
-    settings["data"] = record.data.name.clone().into();
-    settings
-}
-
-/// What sets these settings apart from others: `lr 0.1, `.
-fn differences(settings: &Value, all: &[Value]) -> String {
-    let Some(object) = settings.as_object() else { return String::new() };
-    let differs = |key: &str| all.iter().any(|other| other[key] != settings[key]);
-    let apart = object.iter().filter(|(key, _)| differs(key)).take(2);
-    let text = |value: &Value| match value.as_f64() {
-        // Settings are f32, and in JSON have more digits than were given.
-        Some(x) if !value.is_u64() => (x as f32).to_string(),
-        _ => value.to_string().replace('"', ""),
-    };
-    apart.map(|(key, value)| format!("{key} {}, ", text(value))).collect()
 }

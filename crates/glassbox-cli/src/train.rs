@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::args::{OptimizerName, Recipe, Train};
+use crate::dashboard;
 use crate::live::{Live, Warnings};
 use crate::output::{note, say};
 use crate::sweep;
@@ -13,6 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
+    if !arguments.dashboard && arguments.serve.is_given() {
+        let message =
+            "--host, --port and --behind say where a dashboard is (hint: add --dashboard)";
+        return Err(Failure::Usage(message.to_string()));
+    }
     if arguments.seeds.is_some() || !arguments.lrs.is_empty() {
         return sweep::run(&arguments);
     }
@@ -28,11 +34,13 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     };
     let (device, why) = Device::choose(name, arguments.device.threads)?;
     why.iter().for_each(|why| say_why(why));
+    // A port that is taken is found out before there is a folder.
+    let dashboard = arguments.dashboard.then(|| dashboard::start_for(&arguments)).transpose()?;
     let mut run = match &arguments.resume {
         Some(folder) => resume(&arguments, folder, device, &say_why)?,
         None => create(&arguments, device, &say_why)?,
     };
-    if arguments.inside {
+    if arguments.inside || arguments.dashboard {
         run.look_inside();
     }
     say_why(&format!(
@@ -44,11 +52,18 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     ));
     let mut live: Box<dyn Sink> =
         if arguments.quiet { Box::new(Warnings) } else { Box::new(Live::new()) };
-    let report = run.train(&mut *live, &stop)?;
+    let mut feed = dashboard.as_ref().map(|dashboard| dashboard::show(dashboard, &mut run));
+    let report = match &mut feed {
+        Some(feed) => run.train(&mut (&mut *live, feed), &stop)?,
+        None => run.train(&mut *live, &stop)?,
+    };
     if arguments.json {
         say(serde_json::to_string(&report).expect("a report is plain values"));
     } else {
         say(last_screen(&report));
+    }
+    if let Some(dashboard) = dashboard {
+        dashboard::end(&dashboard, run.folder(), arguments.stay, &stop);
     }
     match report.ending {
         Ending::Interrupted => Err(Failure::Interrupted),

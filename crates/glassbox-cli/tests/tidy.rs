@@ -13,7 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("glassbox-cuda", &[]),
     ("glassbox", &["glassbox-cpu", "glassbox-cuda"]),
     ("glassbox-plot", &["glassbox"]),
-    ("glassbox-cli", &["glassbox", "glassbox-plot"]),
+    ("glassbox-dash", &["glassbox", "glassbox-plot"]),
+    ("glassbox-cli", &["glassbox", "glassbox-plot", "glassbox-dash"]),
     ("glassbox-py", &["glassbox"]),
 ];
 

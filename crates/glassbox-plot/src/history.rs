@@ -1,9 +1,6 @@
 //! What happened in a run, as its events tell: gathered live, or read from a file that is not trusted.
 
 use glassbox::{Ending, EpochRecord, Event, LayerInside};
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 
 /// What happened in a run.
 #[derive(Clone, Debug, Default)]
@@ -70,19 +67,6 @@ const FIRST: [usize; 2] = [100, 20];
 /// The most epochs that are kept: more are hardly seen apart.
 const MOST_EPOCHS: usize = 100_000;
 
-/// The longest line, and the most of a file, that is read.
-const LONGEST_LINE: u64 = 4 << 20;
-const LARGEST_FILE: u64 = 1 << 30;
-
-/// A file of events, as far as it could be read.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// What happened.
-    pub history: History,
-    /// What a reader should be told: damaged lines, a file that is too large.
-    pub note: Option<String>,
-}
-
 impl History {
     /// A run of that name of which nothing is known yet.
     pub fn new(name: &str) -> History {
@@ -114,29 +98,6 @@ impl History {
             Event::Finished { ending, .. } => self.ending = Some(*ending),
             _ => {}
         }
-    }
-
-    /// The events in a file, one a line. Lines that are none are passed over, and counted in the note.
-    pub fn read(path: &Path, name: &str) -> std::io::Result<Reading> {
-        let file = std::fs::File::open(path)?;
-        let is_whole = file.metadata()?.len() <= LARGEST_FILE;
-        let mut reader = BufReader::new(file.take(LARGEST_FILE));
-        let (mut history, mut damaged, mut line) = (History::new(name), 0u64, Vec::new());
-        while next_line(&mut reader, &mut line)? {
-            match event(&line) {
-                Some(event) => history.push(&event),
-                None => damaged += u64::from(!line.trim_ascii().is_empty()),
-            }
-        }
-        let mut notes = Vec::new();
-        if damaged > 0 {
-            notes.push(format!("{damaged} damaged lines are passed over"));
-        }
-        if !is_whole {
-            notes.push(format!("only its first {} MiB are read", LARGEST_FILE >> 20));
-        }
-        let note = (!notes.is_empty()).then(|| notes.join(", "));
-        Ok(Reading { history, note })
     }
 
     /// Steps an epoch, as far as it is known.
@@ -171,64 +132,6 @@ impl Stride {
     }
 }
 
-/// Reads a line into `line`, or nothing of one that is too long; whether there was any.
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    if reader.take(LONGEST_LINE).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    while line.len() as u64 >= LONGEST_LINE && line.last() != Some(&b'\n') {
-        // It is damaged; what is left of it is read and thrown away.
-        let mut rest = Vec::new();
-        if reader.take(LONGEST_LINE).read_until(b'\n', &mut rest)? == 0 {
-            break;
-        }
-        if rest.last() == Some(&b'\n') {
-            *line = b"too long".to_vec();
-        }
-    }
-    Ok(true)
-}
-
-/// The event of a line, if it is one. JSON has no NaN: where a number is missing, it was none.
-fn event(line: &[u8]) -> Option<Event> {
-    if let Ok(event) = serde_json::from_slice(line) {
-        return sound(event);
-    }
-    let value: Value = serde_json::from_slice(line).ok()?;
-    let number = |key: &str| value.get(key).map(|x| x.as_f64().unwrap_or(f64::NAN));
-    let step = value.get("step")?.as_u64()?;
-    let epoch = u32::try_from(value.get("epoch")?.as_u64()?).ok()?;
-    match value.get("event")?.as_str()? {
-        "step" => Some(Event::Step {
-            step,
-            epoch,
-            loss: number("loss")?,
-            epoch_loss: number("epoch_loss")?,
-            epoch_accuracy: number("epoch_accuracy"),
-            rate: number("rate")? as f32,
-            seconds: number("seconds")?,
-        }),
-        "epoch" => Some(Event::Epoch(EpochRecord {
-            epoch,
-            step,
-            train_loss: number("train_loss")?,
-            train_accuracy: number("train_accuracy"),
-            validation_loss: number("validation_loss").filter(|x| !x.is_nan()),
-            validation_accuracy: number("validation_accuracy").filter(|x| !x.is_nan()),
-            seconds: number("seconds")?,
-        })),
-        _ => None,
-    }
-}
-
-/// The event, unless it holds more than a trainer says: a picture has no room for a million layers.
-fn sound(event: Event) -> Option<Event> {
-    let Event::Inside { layers, .. } = &event else { return Some(event) };
-    let is_sound = layers.len() <= 256 && layers.iter().all(|layer| layer.parameters.len() <= 16);
-    is_sound.then_some(event)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,31 +139,6 @@ mod tests {
     fn step(step: u64) -> Event {
         let (loss, epoch_loss, epoch_accuracy) = (1.0, 1.0, None);
         Event::Step { step, epoch: 1, loss, epoch_loss, epoch_accuracy, rate: 0.1, seconds: 1.0 }
-    }
-
-    #[test]
-    fn a_file_is_not_trusted() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let mut text = serde_json::to_string(&step(1)).unwrap();
-        text.push_str(
-            "\n{\"event\":\"step\",\"step\":2,\"epoch\":1,\"loss\":null,\"epoch_loss\":null,",
-        );
-        text.push_str(
-            "\"epoch_accuracy\":0.5,\"rate\":0.1,\"seconds\":0.2}\n\nnonsense\n{}\n[1]\n\"\\\n",
-        );
-        text.push_str(&"x".repeat(9 << 20));
-        text.push('\n');
-        text.push_str(&"[".repeat(1 << 20));
-        text.push('\n');
-        text.push_str(&serde_json::to_string(&step(3)).unwrap());
-        let mut bytes = text.into_bytes();
-        bytes.extend(b"\n\xff\xfe\n{\"event\":\"step\",\"st");
-        std::fs::write(&path, bytes).unwrap();
-        let Reading { history, note } = History::read(&path, "run").unwrap();
-        assert_eq!(history.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2, 3]);
-        assert!(history.steps[1].loss.is_nan());
-        assert_eq!(note.as_deref(), Some("8 damaged lines are passed over"));
     }
 
     #[test]

@@ -81,6 +81,13 @@ pub enum Event {
         /// What to change.
         cure: String,
     },
+    /// Somebody changed how training goes on: see [`Control`](crate::control::Control).
+    Control {
+        /// The steps made so far.
+        step: u64,
+        /// What was changed.
+        change: Change,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// The steps made so far.
@@ -121,6 +128,21 @@ pub struct EpochRecord {
     pub seconds: f64,
 }
 
+/// What somebody changed about a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// No further step is made until somebody says so.
+    Paused,
+    /// Steps are made again.
+    Resumed,
+    /// The schedule's rates are multiplied by a factor, from the next step on.
+    Rate {
+        /// The factor.
+        factor: f32,
+    },
+}
+
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,6 +168,39 @@ pub trait Sink {
 
     /// Sees the network at the end of an epoch, before it hears of it.
     fn watch(&mut self, _: &Network) {}
+}
+
+/// A listener that somebody else has.
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        (**self).event(event)
+    }
+
+    fn idle(&mut self) {
+        (**self).idle();
+    }
+
+    fn watch(&mut self, network: &Network) {
+        (**self).watch(network);
+    }
+}
+
+/// Two listeners.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.0.event(event)?;
+        self.1.event(event)
+    }
+
+    fn idle(&mut self) {
+        self.0.idle();
+        self.1.idle();
+    }
+
+    fn watch(&mut self, network: &Network) {
+        self.0.watch(network);
+        self.1.watch(network);
+    }
 }
 
 /// No listener.

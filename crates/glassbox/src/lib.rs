@@ -9,7 +9,7 @@
 //! 2. [`layers`]: forward and backward, side by side. Begin with `layers/dense.rs`.
 //! 3. [`device`]: the op table, every operation once.
 //! 4. [`network`]: a list of layers. [`loss`], [`init`], [`optim`], [`schedule`].
-//! 5. [`plan`]: one training step, in twenty lines. [`trainer`]: epochs of them.
+//! 5. [`plan`]: one training step, in twenty lines. [`trainer`]: epochs of them, which [`control`] can pause.
 //! 6. [`run`]: a run is a folder. [`data`] and [`file`] read and write without trusting.
 //!
 //! ```
@@ -54,6 +54,7 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
+pub mod control;
 pub mod diagnose;
 pub mod evaluate;
 pub mod event;
@@ -69,11 +70,12 @@ pub mod trainer;
 pub mod run;
 pub mod sweep;
 
+pub use control::{Control, ControlState};
 pub use device::{Cuda, Device, DeviceName};
 pub use diagnose::{Doctor, Finding};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
-pub use event::{Ending, EpochRecord, Event, Sink};
+pub use event::{Change, Ending, EpochRecord, Event, Sink};
 pub use explain::{Explanation, Quantity, explain};
 pub use flow::Flow;
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};

@@ -6,10 +6,11 @@ mod record;
 pub use log::read_events;
 pub use record::{DataRecord, Report, RunRecord};
 
+use crate::control::Control;
 use crate::data::DataPair;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::Sink;
 use crate::file::{checkpoint, durable, safetensors};
 use crate::network::Network;
 use crate::plan::Plan;
@@ -124,6 +125,11 @@ impl Run {
         self.trainer.look_inside();
     }
 
+    /// Heeds what is wished for there, from now on.
+    pub fn set_control(&mut self, control: Control) {
+        self.trainer.set_control(control);
+    }
+
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         self.train_and_judge(sink, stop).map_err(|error| match (error, self.trainer.saved()) {
@@ -135,7 +141,7 @@ impl Run {
     }
 
     fn train_and_judge(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
-        let mut both = Both(&mut self.log, sink);
+        let mut both = (&mut self.log, sink);
         let ending = self.trainer.run(&mut both, stop)?;
         let path = self.folder.join(MODEL);
         save_model(&path, self.trainer.network(), &self.record.data.name)?;
@@ -274,25 +280,5 @@ fn lock(folder: &Path, hints: &Hints) -> Result<File> {
         }
         // Some network file systems cannot lock; training there is still fine.
         Err(TryLockError::Error(_)) => Ok(file),
-    }
-}
-
-/// Two listeners.
-struct Both<'a>(&'a mut dyn Sink, &'a mut dyn Sink);
-
-impl Sink for Both<'_> {
-    fn event(&mut self, event: &Event) -> Result<()> {
-        self.0.event(event)?;
-        self.1.event(event)
-    }
-
-    fn idle(&mut self) {
-        self.0.idle();
-        self.1.idle();
-    }
-
-    fn watch(&mut self, network: &Network) {
-        self.0.watch(network);
-        self.1.watch(network);
     }
 }

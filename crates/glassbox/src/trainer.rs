@@ -1,10 +1,12 @@
 //! The trainer: epochs of steps, with validation, checkpoints, and events for whoever listens.
 
+mod heed;
 mod progress;
 mod watch;
 
-pub use progress::{Best, Progress};
+pub use progress::{Best, Progress, RateChange};
 
+use crate::control::{Control, Phase};
 use crate::device::Device;
 use crate::diagnose::{Attended, Doctor, Finding};
 use crate::error::{Error, Result};
@@ -58,6 +60,9 @@ pub struct Trainer {
     /// Hears what happens, if steps are looked into.
     doctor: Option<Box<Doctor>>,
     watch: Watch,
+    /// What somebody outside wishes for.
+    control: Control,
+    is_paused: bool,
 }
 
 impl Trainer {
@@ -130,6 +135,8 @@ impl Trainer {
             looks: None,
             doctor: None,
             watch: Watch::default(),
+            control: Control::new(),
+            is_paused: false,
         })
     }
 
@@ -205,6 +212,7 @@ impl Trainer {
         let mut doctor = self.doctor.take();
         let sink = &mut Attended { doctor: doctor.as_deref_mut(), sink };
         let ending = self.run_to_end(sink, stop);
+        self.tell(Phase::Over);
         let finding = ending.as_ref().err().and_then(Finding::of_error);
         let told = finding.map_or(Ok(()), |finding| sink.event(&finding.into()));
         self.doctor = doctor;
@@ -278,7 +286,8 @@ impl Trainer {
         } else if progress.epoch_steps == 0 && self.settings.patience.is_some_and(has_waited) {
             Some(Ending::EarlyStop)
         } else {
-            stop.load(Ordering::Relaxed).then_some(Ending::Interrupted)
+            let is_stopped = stop.load(Ordering::Relaxed) || self.control.is_stopped();
+            is_stopped.then_some(Ending::Interrupted)
         }
     }
 
@@ -286,15 +295,16 @@ impl Trainer {
     fn epoch(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<()> {
         let order = self.order(self.progress.epoch);
         while self.progress.epoch_steps < self.steps_per_epoch() {
-            if self.ending(stop).is_some() {
-                return Ok(());
-            }
+            let Some(count) = self.heed(sink, stop)? else { return Ok(()) };
             let (start, left) =
                 (Instant::now(), self.steps_per_epoch() - self.progress.epoch_steps);
-            self.steps_at_once(&order, self.at_once, sink)?;
+            self.steps_at_once(&order, count, sink)?;
             let took = start.elapsed();
             sink.idle();
-            // The rest of an epoch takes less, and says nothing.
+            // The rest of an epoch takes less, and says nothing; nor does a single step that somebody asked for.
+            if count < self.at_once {
+                continue;
+            }
             if took < PATIENCE / 2 && self.at_once < left {
                 self.at_once *= 2;
             } else if took > PATIENCE {
@@ -312,7 +322,8 @@ impl Trainer {
 
     /// The rate of a step, counted from 0.
     fn rate(&self, step: u64) -> f32 {
-        self.settings.schedule.rate(self.settings.lr, step, self.steps())
+        let rate = self.settings.schedule.rate(self.settings.lr, step, self.steps());
+        rate * self.progress.rate_factor(step)
     }
 
     /// Up to `count` steps in one call of the plan.
@@ -362,10 +373,7 @@ impl Trainer {
         for (result, rate) in results.into_iter().zip(rates) {
             self.record(result, rate, seconds, sink)?;
         }
-        if let Some(gpu) = self.telemetry.as_mut().and_then(Telemetry::poll) {
-            sink.event(&Event::System { step: self.progress.step, gpu })?;
-        }
-        Ok(())
+        self.tell_system(sink)
     }
 
     /// Counts a step, and reports it if it is its turn.
@@ -384,7 +392,7 @@ impl Trainer {
         let progress = &mut self.progress;
         progress.count(sum, result, seconds);
         let step = progress.step;
-        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) {
+        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) || self.is_paused {
             sink.event(&Event::Step {
                 step,
                 epoch: progress.epoch + 1,

@@ -108,6 +108,7 @@ fn happened_by(event: &Event, step: u64) -> bool {
         Event::Started { step: at, .. } | Event::Step { step: at, .. } => *at <= step,
         Event::Checkpoint { step: at, .. } | Event::System { step: at, .. } => *at <= step,
         Event::Inside { step: at, .. } | Event::Warning { step: at, .. } => *at <= step,
+        Event::Control { step: at, .. } => *at <= step,
         Event::Epoch(epoch) => epoch.step <= step,
         Event::Finished { .. } => false,
     }

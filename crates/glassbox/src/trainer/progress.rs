@@ -36,6 +36,18 @@ pub struct Progress {
     samples: u64,
     /// The best epoch so far, if there is validation.
     pub best: Option<Best>,
+    /// Where somebody changed the learning rate on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateChange>,
+}
+
+/// A change of the learning rate, which was not in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateChange {
+    /// The steps made before.
+    pub step: u64,
+    /// What the schedule's rates are multiplied by since then.
+    pub factor: f32,
 }
 
 /// What a checkpoint says beside its arrays.

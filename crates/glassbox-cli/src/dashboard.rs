@@ -1,0 +1,78 @@
+//! `glassbox dashboard`, and `glassbox train --dashboard`.
+
+use crate::Failure;
+use crate::args::{Dashboard as Arguments, LOOPBACK, Serve, Train};
+use crate::output::note;
+use crate::train::{load_options, stop_on_interrupt};
+use glassbox::{Control, Run};
+use glassbox_dash::{Dashboard, Feed, Options};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A signal wakes nobody who sleeps longer than this.
+const NAP: Duration = Duration::from_millis(100);
+
+impl Serve {
+    /// Whether something of it was given.
+    pub fn is_given(&self) -> bool {
+        self.host != LOOPBACK || self.port.is_some() || !self.behind.is_empty()
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let stop = stop_on_interrupt();
+    let folders = arguments.runs.clone();
+    let dashboard = start(&arguments.serve, folders, arguments.data_dir.as_deref())?;
+    note(format!("dashboard  {}\n           until Ctrl-C", dashboard.link()));
+    wait(&stop);
+    Ok(())
+}
+
+fn start(
+    serve: &Serve,
+    folders: Vec<PathBuf>,
+    data_dir: Option<&Path>,
+) -> Result<Dashboard, Failure> {
+    let Serve { host, port, behind } = serve.clone();
+    let data = load_options(data_dir, false);
+    let options = Options { host, port, behind, folders, data };
+    Dashboard::start(&options).map_err(|error| Failure::Other(error.to_string()))
+}
+
+fn wait(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(NAP);
+    }
+}
+
+/// A dashboard for a training, with the runs that lie beside it, to compare with; but not whatever lies in the current
+/// folder.
+pub fn start_for(arguments: &Train) -> Result<Dashboard, Failure> {
+    let named = arguments.out.as_deref().or(arguments.resume.as_deref());
+    let beside = named.map_or(Some(Path::new("runs")), Path::parent);
+    let beside = beside.filter(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
+    let folders = beside.map(Path::to_path_buf).into_iter().collect();
+    start(&arguments.serve, folders, arguments.data_dir.as_deref())
+}
+
+/// Lets a dashboard show and control a training, and says where it is.
+pub fn show(dashboard: &Dashboard, run: &mut Run) -> Feed {
+    let control = Control::new();
+    run.set_control(control.clone());
+    note(format!("dashboard  {}", dashboard.link()));
+    dashboard.live(run.folder(), control)
+}
+
+/// Says that the training is over; keeps the dashboard until Ctrl-C if it `stays`.
+pub fn end(dashboard: &Dashboard, folder: &Path, stays: bool, stop: &AtomicBool) {
+    if stays && !stop.load(Ordering::Relaxed) {
+        note(format!("dashboard  {}\n           until Ctrl-C", dashboard.link()));
+        wait(stop);
+    } else {
+        let run = folder.display();
+        note(format!(
+            "the dashboard ends too (hint: `glassbox dashboard {run}` shows the run again)"
+        ));
+    }
+}

@@ -1,0 +1,195 @@
+//! Which pictures there are, of what, and how each is drawn.
+
+use crate::feed::lock;
+use crate::models::Why;
+use crate::run::Run;
+use crate::shared::Shared;
+use glassbox::{Device, LayerInside};
+use glassbox_plot::{self as plot, CurveOptions, History, Look, Theme};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// A picture that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ask {
+    pub subject: Subject,
+    /// The ids of runs that are there. Only curves show several.
+    pub runs: Vec<String>,
+    width: u32,
+    is_dark: bool,
+    /// In hundredths.
+    smooth: u32,
+    log: bool,
+    /// Which test image.
+    row: usize,
+}
+
+/// What is on a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Subject {
+    Curves,
+    Rate,
+    Throughput,
+    Weights,
+    Activations,
+    Gradients,
+    Flow,
+    Stuck,
+    FirstLayer,
+    Classes,
+    Dead,
+    Image,
+    Confusion,
+    Errors,
+}
+
+/// How a picture is to look, as addresses have it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Options {
+    #[serde(default = "usual_width")]
+    width: u32,
+    #[serde(default)]
+    dark: u8,
+    #[serde(default = "usual_smoothing")]
+    smooth: f64,
+    #[serde(default)]
+    log: u8,
+    #[serde(default)]
+    row: usize,
+}
+
+fn usual_width() -> u32 {
+    900
+}
+
+fn usual_smoothing() -> f64 {
+    0.6
+}
+
+/// Widths are multiples of this: a window that is drawn wider asks for few pictures.
+const STEP: u32 = 20;
+
+impl Ask {
+    pub fn new(subject: Subject, runs: Vec<String>, options: &Options) -> Ask {
+        let smooth = if options.smooth.is_finite() { options.smooth.clamp(0.0, 0.99) } else { 0.6 };
+        Ask {
+            subject,
+            runs,
+            width: options.width.clamp(240, 2000) / STEP * STEP,
+            is_dark: options.dark != 0,
+            smooth: (100.0 * smooth).round() as u32,
+            log: options.log != 0,
+            row: options.row,
+        }
+    }
+
+    /// Rises when there is something new to be drawn.
+    pub fn version(&self, shared: &Shared) -> u64 {
+        let runs = self.runs.iter().filter_map(|id| shared.runs.find(id));
+        runs.map(|run| match self.subject.is_of_network() {
+            true => shared.models.version(&run),
+            false => run.with_story(|story, _| story.version),
+        })
+        .fold(0, u64::wrapping_add)
+    }
+
+    fn look(&self) -> Look {
+        let theme = if self.is_dark { Theme::Dark } else { Theme::Light };
+        Look::new(f64::from(self.width), theme)
+    }
+}
+
+impl Subject {
+    /// Whether it shows what a network has learned, and not how it came to it.
+    fn is_of_network(self) -> bool {
+        use Subject::{Classes, Confusion, Dead, Errors, FirstLayer, Image};
+        matches!(self, FirstLayer | Classes | Dead | Image | Confusion | Errors)
+    }
+}
+
+/// Draws it.
+pub(super) fn draw(shared: &Shared, ask: &Ask) -> Result<String, Why> {
+    let runs: Vec<Arc<Run>> = ask.runs.iter().filter_map(|id| shared.runs.find(id)).collect();
+    let run = runs.first().ok_or("There is no such run.")?;
+    match ask.subject {
+        Subject::Curves | Subject::Rate | Subject::Throughput => compare(&runs, ask),
+        subject if subject.is_of_network() => learned(shared, run, ask),
+        _ => run.with_story(|story, _| inside(&story.history, ask)),
+    }
+}
+
+fn compare(runs: &[Arc<Run>], ask: &Ask) -> Result<String, Why> {
+    let draw = match ask.subject {
+        Subject::Curves => plot::curves,
+        Subject::Rate => plot::rate,
+        _ => plot::throughput,
+    };
+    let options = CurveOptions { smooth: f64::from(ask.smooth) / 100.0, log: ask.log };
+    // One run is drawn from where its history lies; of several, copies are.
+    if let [run] = runs {
+        return Ok(run.with_story(|story, record| {
+            let groups = plot::groups(&[(&story.history, record)], None);
+            draw(&groups, &options, &ask.look())
+        }));
+    }
+    let copy = |run: &Arc<Run>| {
+        run.with_story(|story, record| (curves_of(&story.history), record.cloned()))
+    };
+    let copies: Vec<_> = runs.iter().map(copy).collect();
+    let all: Vec<_> = copies.iter().map(|(history, record)| (history, record.as_ref())).collect();
+    Ok(draw(&plot::groups(&all, None), &options, &ask.look()))
+}
+
+/// A history without its looks inside, which are large.
+fn curves_of(history: &History) -> History {
+    let mut copy = History::new(&history.name);
+    copy.start.clone_from(&history.start);
+    copy.steps.clone_from(&history.steps);
+    copy.epochs.clone_from(&history.epochs);
+    copy.ending = history.ending;
+    copy
+}
+
+const NOT_INSIDE: &str =
+    "No step of this run was looked into. Train with --inside, or with --dashboard.";
+
+fn inside(history: &History, ask: &Ask) -> Result<String, Why> {
+    if history.insides.is_empty() {
+        return Err(NOT_INSIDE.to_string());
+    }
+    let has_units = |layer: &LayerInside| layer.stuck.is_some();
+    let draw = match ask.subject {
+        Subject::Weights => plot::weights,
+        Subject::Activations => plot::activations,
+        Subject::Gradients => plot::gradients,
+        Subject::Flow => plot::flow,
+        _ if history.insides.iter().any(|(_, layers)| layers.iter().any(has_units)) => plot::stuck,
+        _ => return Err("No layer of this network can be stuck: relu is one that can.".to_string()),
+    };
+    Ok(draw(history, &ask.look()))
+}
+
+fn learned(shared: &Shared, run: &Run, ask: &Ask) -> Result<String, Why> {
+    let model = shared.models.of(run)?;
+    let record = run.with_story(|_, record| record.cloned());
+    let (record, look) = (record.as_ref(), ask.look());
+    if ask.subject == Subject::FirstLayer {
+        let side = shared.models.data(record).ok().map(|set| [set.rows, set.cols]);
+        return Ok(plot::first_layer(&lock(&model.network), side, &look));
+    }
+    let (seen, set) = shared.models.seen(&model, record)?;
+    match ask.subject {
+        Subject::Classes => Ok(plot::classes(&seen, &look)),
+        Subject::Dead => Ok(plot::dead(&seen, &look)),
+        Subject::Confusion => Ok(plot::confusion(&seen.confusion, &look)),
+        Subject::Errors => Ok(plot::errors(&seen, &set, &look)),
+        _ if ask.row >= set.len() => Err(format!("There are {} test images.", set.len())),
+        _ => {
+            let device = Device::cpu(Some(1)).map_err(|error| error.to_string())?;
+            let mut network = lock(&model.network);
+            plot::image(&mut network, &device, &set, ask.row, &look)
+                .map_err(|error| error.to_string())
+        }
+    }
+}

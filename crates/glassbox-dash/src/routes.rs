@@ -1,0 +1,51 @@
+//! Everything that can be asked for, by address. Addresses are relative in the page, so a proxy may put a prefix before.
+
+mod control;
+mod events;
+mod page;
+mod pictures;
+mod runs;
+
+use crate::guard::{Rules, guard};
+use crate::shared::Shared;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::Arc;
+
+/// The most bytes that somebody may send us.
+const MOST_BODY_BYTES: usize = 64 << 10;
+
+/// The server's routes, behind the guard.
+pub(crate) fn router(shared: Arc<Shared>, rules: Arc<Rules>) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::asset))
+        .route("/api/events", get(events::stream))
+        .route("/api/runs", get(runs::list))
+        .route("/api/runs/{id}", get(runs::one))
+        .route("/api/runs/{id}/control", post(control::change))
+        .route("/api/pictures/{subject}", get(pictures::picture))
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(from_fn_with_state(rules, guard))
+        .with_state(shared)
+}
+
+/// An answer that says why there is none.
+type Refusal = (StatusCode, Json<serde_json::Value>);
+
+fn refuse(status: StatusCode, why: impl Into<String>) -> Refusal {
+    (status, Json(json!({ "why": why.into() })))
+}
+
+async fn nowhere() -> Refusal {
+    refuse(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+fn no_run() -> Refusal {
+    refuse(StatusCode::NOT_FOUND, "There is no such run.")
+}

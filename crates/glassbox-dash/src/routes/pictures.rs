@@ -1,0 +1,57 @@
+//! `api/pictures/SUBJECT?runs=ID,ID&width=…`: a picture as SVG, or the reason why there is none.
+
+use super::{Refusal, no_run};
+use crate::pictures::{Ask, Options, Subject};
+use crate::shared::Shared;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+pub(super) struct Runs {
+    runs: String,
+}
+
+/// The most runs on one picture.
+const MOST_RUNS: usize = 50;
+
+/// In how many milliseconds it is worthwhile to ask again, if there is already something newer to be drawn.
+const STALE: HeaderName = HeaderName::from_static("glassbox-stale");
+
+/// `GET api/pictures/SUBJECT`
+pub(super) async fn picture(
+    State(shared): State<Arc<Shared>>,
+    Path(subject): Path<Subject>,
+    Query(runs): Query<Runs>,
+    Query(options): Query<Options>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let ids = runs.runs.split(',').take(MOST_RUNS).filter(|id| shared.runs.find(id).is_some());
+    let ids: Vec<String> = ids.map(str::to_string).collect();
+    if ids.is_empty() {
+        return Err(no_run());
+    }
+    let ask = Ask::new(subject, ids, &options);
+    let shown = tokio::task::spawn_blocking(move || shared.pictures.show(&shared, &ask));
+    let shown = shown.await.expect("drawing does not panic");
+    let mut common = HeaderMap::new();
+    common.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Some(wait) = shown.stale {
+        common.insert(STALE, HeaderValue::from(wait.as_millis() as u64 + 1));
+    }
+    let tag = shown.drawn.tag();
+    let is_had = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given == tag.as_str());
+    let tag = [(header::ETAG, tag)];
+    if is_had {
+        return Ok((StatusCode::NOT_MODIFIED, common, tag).into_response());
+    }
+    // That there is none is an answer too, not a failure.
+    let (kind, text) = match &shown.drawn.picture {
+        Ok(svg) => ("image/svg+xml", svg.clone()),
+        Err(why) => ("application/json", json!({ "why": why }).to_string()),
+    };
+    Ok((common, tag, [(header::CONTENT_TYPE, kind)], text).into_response())
+}

@@ -1,0 +1,124 @@
+//! All runs: those that this process trains, and those in folders, which are looked for now and then.
+
+use crate::error::Error;
+use crate::feed::lock;
+use crate::run::{EVENTS, Run};
+use glassbox::RunRecord;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// All runs, in the order in which they were found. None ever goes.
+#[derive(Default)]
+pub(crate) struct Runs {
+    folders: Vec<PathBuf>,
+    all: Mutex<Vec<Arc<Run>>>,
+}
+
+/// The most runs, and the most folders that are looked into for them.
+const MOST_RUNS: usize = 500;
+const MOST_FOLDERS: usize = 5000;
+
+/// How deep below the folders that were named runs may lie.
+const DEPTH: usize = 2;
+
+impl Runs {
+    /// Those in the folders, each of which is a run or has some.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn new(folders: &[PathBuf]) -> Result<Runs, Error> {
+        for folder in folders {
+            fs::read_dir(folder).map_err(|error| Error::Runs {
+                path: folder.clone(),
+                reason: error.to_string(),
+                hint: "name the folder of a run, or one that holds runs, such as runs",
+            })?;
+        }
+        Ok(Runs { folders: folders.to_vec(), all: Mutex::default() })
+    }
+
+    /// All of them, in the order in which they were found.
+    pub fn all(&self) -> Vec<Arc<Run>> {
+        lock(&self.all).clone()
+    }
+
+    /// The run of that id.
+    pub fn find(&self, id: &str) -> Option<Arc<Run>> {
+        lock(&self.all).iter().find(|run| run.id == id).cloned()
+    }
+
+    /// Those that this process trains, with their places.
+    pub fn live(&self) -> Vec<(usize, Arc<Run>)> {
+        let all = lock(&self.all);
+        let live = all.iter().enumerate().filter(|(_, run)| run.live.is_some());
+        live.map(|(index, run)| (index, Arc::clone(run))).collect()
+    }
+
+    /// Adds a run.
+    pub fn add(&self, run: Run) -> Arc<Run> {
+        let run = Arc::new(run);
+        let mut all = lock(&self.all);
+        // What was found as a folder is now trained by this process; places stay.
+        match all.iter_mut().find(|other| other.id == run.id) {
+            Some(place) => *place = Arc::clone(&run),
+            None => all.push(Arc::clone(&run)),
+        }
+        run
+    }
+
+    /// Looks for runs that are new. Returns whether there are.
+    pub fn search(&self) -> bool {
+        let mut found = Vec::new();
+        let mut left = MOST_FOLDERS;
+        for folder in &self.folders {
+            let whole = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+            let name = whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+            if is_run(folder) {
+                found.push((folder.clone(), name.into_owned()));
+            } else {
+                below(folder, "", DEPTH, &mut left, &mut found);
+            }
+        }
+        let before = lock(&self.all).len();
+        for (folder, name) in found {
+            let run = Run::new(&folder, &name, None);
+            let all = lock(&self.all);
+            let is_new = all.iter().all(|other| other.id != run.id) && all.len() < MOST_RUNS;
+            drop(all);
+            if is_new {
+                self.add(run);
+            }
+        }
+        lock(&self.all).len() > before
+    }
+}
+
+fn is_run(folder: &Path) -> bool {
+    folder.join(RunRecord::FILE).is_file() || folder.join(EVENTS).is_file()
+}
+
+/// The runs in a folder and in the folders in it, by name.
+fn below(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    left: &mut usize,
+    found: &mut Vec<(PathBuf, String)>,
+) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut folders: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).take(*left).collect();
+    *left -= folders.len();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    for path in folders {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{prefix}{name}");
+        if is_run(&path) {
+            found.push((path, name));
+        } else if depth > 1 {
+            below(&path, &format!("{name}/"), depth - 1, left, found);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The stream of events: a viewer that comes back misses nothing, one that stalls costs nothing, and one that knows
+//! another process begins anew.
+
+mod common;
+
+use common::{Message, Stream, World, epoch, started, step};
+use glassbox::control::Phase;
+use glassbox::{Change, Ending, Event, Sink};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// What happened, as a viewer tells it: all but the states of the control, which nobody trains here.
+fn told(messages: &[Message]) -> Vec<Value> {
+    let events = messages.iter().flat_map(Message::events);
+    events.filter(|event| event["event"] != "state").collect()
+}
+
+fn is_finished(message: &Message) -> bool {
+    message.events().iter().any(|event| event["event"] == "finished")
+}
+
+fn number(id: &str) -> u64 {
+    id.split('.').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_viewer_that_comes_back_misses_nothing() {
+    let mut world = World::new();
+    let mut steady = Stream::open(&world, "");
+    // One that is cut off after every batch, and comes back with the id of the last.
+    let (mut torn, mut last) = (Vec::new(), String::new());
+    let mut at = 0;
+    world.feed.event(&started(0)).unwrap();
+    for round in 1..=8 {
+        for _ in 0..40 {
+            at += 1;
+            world.feed.event(&step(at)).unwrap();
+            if at % 100 == 0 {
+                world.feed.event(&epoch((at / 100) as u32)).unwrap();
+            }
+        }
+        if round == 8 {
+            let ending = Ending::Complete;
+            world.feed.event(&Event::Finished { step: at, ending }).unwrap();
+        }
+        let more =
+            if last.is_empty() { String::new() } else { format!("last-event-id: {last}\r\n") };
+        let found = Stream::open(&world, &more).read(|message| message.event == "batch");
+        assert!(found.iter().all(|message| message.event != "reset"), "{found:?}");
+        last = found.last().unwrap().id.clone();
+        torn.extend(found);
+    }
+    while !torn.last().is_some_and(is_finished) {
+        let more = format!("last-event-id: {last}\r\n");
+        let found = Stream::open(&world, &more).read(|message| message.event == "batch");
+        last = found.last().unwrap().id.clone();
+        torn.extend(found);
+    }
+    let (steady, torn) = (told(&steady.read(is_finished)), told(&torn));
+    assert_eq!(steady, torn);
+    let steps: Vec<u64> = steady
+        .iter()
+        .filter(|e| e["event"] == "step")
+        .map(|e| e["step"].as_u64().unwrap())
+        .collect();
+    assert!(steps[..100].iter().copied().eq(1..=100), "the first are all there: {steps:?}");
+    assert_eq!(steps.last(), Some(&320), "and the newest");
+    assert_eq!(steady.iter().filter(|event| event["event"] == "epoch").count(), 3);
+    // A viewer that comes late gets the same.
+    assert_eq!(told(&Stream::open(&world, "").read(is_finished)), steady);
+    let by_query = format!("/api/events?after={last}");
+    assert!(world.dashboard.link().len() > by_query.len());
+}
+
+#[test]
+fn batches_come_ten_times_a_second_at_most() {
+    let mut world = World::new();
+    let mut stream = Stream::open(&world, "");
+    world.feed.event(&started(0)).unwrap();
+    stream.read(|message| message.event == "batch");
+    let begun = Instant::now();
+    let mut at = 0;
+    let mut batches = Vec::new();
+    while begun.elapsed() < Duration::from_secs(2) {
+        for _ in 0..200 {
+            at += 1;
+            world.feed.event(&step(at)).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    world.feed.event(&Event::Finished { step: at, ending: Ending::Complete }).unwrap();
+    batches.extend(stream.read(is_finished));
+    let count = batches.iter().filter(|message| message.event == "batch").count();
+    assert!((8..=24).contains(&count), "{count} batches in two seconds");
+    assert!(batches.iter().any(|message| message.event == "host"), "and how the machine is doing");
+    let ids: Vec<u64> =
+        batches.iter().filter(|m| !m.id.is_empty()).map(|m| number(&m.id)).collect();
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn ids_of_another_process_mean_nothing() {
+    let mut world = World::new();
+    world.feed.event(&started(0)).unwrap();
+    for id in ["00000000.5", "nonsense", "ffffffff.18446744073709551615", "é"] {
+        let found = Stream::open(&world, &format!("last-event-id: {id}\r\n"))
+            .read(|message| message.event == "batch");
+        assert_eq!(found[0].event, "reset", "{id}");
+        assert_eq!(told(&found)[0]["event"], "started", "{id}: and all there is follows");
+    }
+}
+
+#[test]
+fn a_run_that_is_resumed_goes_on_where_it_was() {
+    let mut world = World::new();
+    let log: String = [started(0)]
+        .into_iter()
+        .chain((1..=100).map(step))
+        .chain([epoch(1)])
+        .map(|event| serde_json::to_string(&event).unwrap() + "\n")
+        .collect();
+    let folder = world.folder.path().join("before");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("events.jsonl"), log).unwrap();
+    let mut feed = world.dashboard.live(&folder, world.control.clone());
+    feed.event(&started(100)).unwrap();
+    (101..=120).for_each(|at| feed.event(&step(at)).unwrap());
+    let mut stream = Stream::open(&world, "");
+    stream.read(|message| message.events().iter().any(|event| event["step"] == 120));
+    let list = world.get("/api/runs").json();
+    let runs = list["runs"].as_array().unwrap();
+    let run = runs.iter().find(|run| run["name"] == "before").unwrap();
+    assert_eq!(run["facts"]["step"], 120);
+    let full = world.get(&format!("/api/runs/{}", run["id"].as_str().unwrap())).json();
+    assert_eq!(full["epochs"].as_array().unwrap().len(), 1, "of before");
+    world.feed.event(&started(0)).unwrap();
+}
+
+#[test]
+fn viewers_that_stall_hold_nobody_up() {
+    let mut world = World::new();
+    world.feed.event(&started(0)).unwrap();
+    // They never read.
+    let _stalled: Vec<Stream> = (0..6).map(|_| Stream::open(&world, "")).collect();
+    let mut lively = Stream::open(&world, "");
+    let begun = Instant::now();
+    let mut longest = Duration::ZERO;
+    for at in 1..=200_000 {
+        let before = Instant::now();
+        world.feed.event(&step(at)).unwrap();
+        longest = longest.max(before.elapsed());
+        if at % 2000 == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    world.feed.event(&Event::Finished { step: 200_000, ending: Ending::Complete }).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(longest < Duration::from_millis(200), "the trainer waited {longest:?}");
+    assert!(is_finished(lively.read(is_finished).last().unwrap()));
+}
+
+#[test]
+fn wishes_reach_the_training_and_show_at_once() {
+    let world = World::new();
+    let path = format!("/api/runs/{}/control", world.id());
+    let mut stream = Stream::open(&world, "");
+    for (wish, status) in [
+        ("{\"do\":\"pause\"}", 200),
+        ("{\"do\":\"step\"}", 200),
+        ("{\"do\":\"resume\"}", 200),
+        ("{\"do\":\"rate\",\"factor\":0.5}", 200),
+        ("{\"do\":\"rate\",\"factor\":0}", 422),
+        ("{\"do\":\"rate\",\"factor\":1e99}", 400),
+        ("{\"do\":\"rate\",\"factor\":null}", 422),
+        ("{\"do\":\"rate\"}", 422),
+        ("{\"do\":\"pause\",\"factor\":2}", 422),
+        ("{\"do\":\"pause\",\"more\":2}", 422),
+        ("{\"do\":\"explode\"}", 422),
+        ("{", 400),
+        ("", 400),
+    ] {
+        let answer = world.post(&path, wish);
+        assert_eq!(answer.status, status, "{wish}: {answer:?}");
+    }
+    assert_eq!(world.ask("POST", &path, "content-type: text/plain\r\n").status, 415);
+    assert_eq!(world.post("/api/runs/0000000000000000/control", "{\"do\":\"pause\"}").status, 404);
+    let found = stream.read(|message| message.event == "batch");
+    assert_eq!(found.last().unwrap().events()[0]["control"]["phase"], "waiting");
+    assert_eq!(world.control.state().phase, Phase::Waiting, "nobody trains here");
+}
+
+#[test]
+fn a_run_in_a_folder_is_followed_and_not_controlled() {
+    let world = World::new();
+    let folder = world.folder.path().join("elsewhere");
+    std::fs::create_dir(&folder).unwrap();
+    let line = |event: &Event| serde_json::to_string(event).unwrap() + "\n";
+    std::fs::write(folder.join("events.jsonl"), line(&started(0)) + &line(&step(1))).unwrap();
+    let list = world.get("/api/runs").json();
+    let runs = list["runs"].as_array().unwrap();
+    let id = runs.iter().find(|run| run["name"] == "elsewhere").unwrap()["id"].as_str().unwrap();
+    assert_eq!(world.post(&format!("/api/runs/{id}/control"), "{\"do\":\"pause\"}").status, 409);
+    assert_eq!(world.get(&format!("/api/runs/{id}")).json()["facts"]["step"], 1);
+    let mut stream = Stream::open(&world, "");
+    std::thread::sleep(Duration::from_millis(20));
+    let mut file =
+        std::fs::OpenOptions::new().append(true).open(folder.join("events.jsonl")).unwrap();
+    let change = Event::Control { step: 2, change: Change::Paused };
+    std::io::Write::write_all(&mut file, (line(&step(2)) + &line(&change)).as_bytes()).unwrap();
+    let found =
+        stream.read(|message| message.events().iter().any(|event| event["event"] == "control"));
+    assert!(told(&found).iter().any(|event| event["step"] == 2 && event["run"] == id));
+}
+
+#[test]
+fn viewers_are_told_when_the_process_ends() {
+    let mut world = World::new();
+    let mut stream = Stream::open(&world, "");
+    stream.read(|message| message.event == "batch");
+    world.feed.event(&started(0)).unwrap();
+    world.feed.event(&Event::Finished { step: 0, ending: Ending::Complete }).unwrap();
+    let begun = Instant::now();
+    let World { dashboard, folder: _folder, .. } = world;
+    drop(dashboard);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let found = stream.read(|message| message.event == "end");
+    assert!(found.iter().any(is_finished), "the last words come before: {found:?}");
+}
