@@ -59,18 +59,19 @@ impl Pictures {
     /// The picture that is asked for, as new as may be. It may take its time: not for the server's thread.
     pub fn show(&self, shared: &Shared, ask: &Ask) -> Shown {
         let version = ask.version(shared);
-        if let Some(shown) = self.kept(ask, version, None) {
+        let is_training = shared.is_training();
+        if let Some(shown) = self.kept(ask, version, is_training, None) {
             return shown;
         }
         let mut turn = lock(&self.turn);
         // While one waits for its turn, another may have drawn the same.
-        if let Some(shown) = self.kept(ask, version, turn.next) {
+        if let Some(shown) = self.kept(ask, version, is_training, turn.next) {
             return shown;
         }
         let begun = Instant::now();
         let picture = draw(shared, ask);
         let (now, took) = (Instant::now(), begun.elapsed());
-        if shared.is_training() {
+        if is_training {
             turn.next = Some(turn.next.map_or(now, |next| next.max(now)) + took * SHARE);
         }
         turn.count += 1;
@@ -86,10 +87,20 @@ impl Pictures {
 
     /// The picture that was drawn last, if there is nothing newer or it is not yet time for it. `next` is when there is
     /// time for another; before its turn, nobody knows.
-    fn kept(&self, ask: &Ask, version: u64, next: Option<Instant>) -> Option<Shown> {
+    fn kept(
+        &self,
+        ask: &Ask,
+        version: u64,
+        is_training: bool,
+        next: Option<Instant>,
+    ) -> Option<Shown> {
         let drawn = Arc::clone(lock(&self.kept).get(ask)?);
         if drawn.version == version {
             return Some(Shown { drawn, stale: None });
+        }
+        // Nobody else needs the processors.
+        if !is_training {
+            return None;
         }
         let now = Instant::now();
         let due = (drawn.at + PERIOD).max(next.unwrap_or(now));

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// What the server's parts share.
 pub(crate) struct Shared {
@@ -37,6 +37,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Folders, and how the machine is doing, are looked at so often while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// So long a dashboard that is over still answers to whoever watches.
+const FAREWELL: Duration = Duration::from_millis(800);
 
 /// Of steps after the first hundred, so many a tick are passed on: no eye sees more.
 const MOST_STEPS: usize = 8;
@@ -95,8 +98,11 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
             });
         }
     }
-    // The last words of a training.
+    // The last words of a training, and a moment for whoever watches to fetch its last pictures.
     shared.move_news(&mut trained);
+    if shared.viewers.load(Ordering::Relaxed) > 0 {
+        sleep(FAREWELL).await;
+    }
     shared.is_silent.send_replace(true);
 }
 

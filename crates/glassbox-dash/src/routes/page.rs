@@ -27,8 +27,26 @@ macro_rules! asset {
 static INDEX: Asset = asset!("index.html", HTML);
 
 /// What it loads. There is nothing else to be had: names are compared, never made paths.
-static ASSETS: &[Asset] =
-    &[asset!("style.css", CSS), asset!("icon.svg", SVG), asset!("main.js", JS)];
+static ASSETS: &[Asset] = &[
+    asset!("style.css", CSS),
+    asset!("icon.svg", SVG),
+    asset!("comparison.js", JS),
+    asset!("dom.js", JS),
+    asset!("format.js", JS),
+    asset!("gallery.js", JS),
+    asset!("head.js", JS),
+    asset!("main.js", JS),
+    asset!("panels.js", JS),
+    asset!("pictures.js", JS),
+    asset!("place.js", JS),
+    asset!("runs.js", JS),
+    asset!("settings.js", JS),
+    asset!("store.js", JS),
+    asset!("stream.js", JS),
+    asset!("theme.js", JS),
+    asset!("tiles.js", JS),
+    asset!("warnings.js", JS),
+];
 
 /// A number that stands for this build of the page.
 static TAG: LazyLock<String> = LazyLock::new(|| {

@@ -1,0 +1,125 @@
+// The head of a run: what it is, how far it is, and what can be done with it.
+
+import { h, say } from "./dom.js";
+import { duration, number, whole } from "./format.js";
+import { state } from "./runs.js";
+import { ask, store } from "./store.js";
+
+/** The head, with an `update(run)`. */
+export function head() {
+  const name = h("h2");
+  const sign = h("span", { class: "sign" });
+  const what = h("p", { class: "what" });
+  const bar = h("progress", { max: 1, "aria-label": "Steps made" });
+  const far = h("p", { class: "far" });
+  const controls = buttons();
+  const element = h("section", { class: "head card", "aria-label": "The run" },
+    h("div", { class: "title" }, name, sign), what, bar, far, controls.element);
+
+  function update(run) {
+    const { facts } = run;
+    const { kind, sign: mark, word } = state(run);
+    say(name, run.name);
+    sign.className = `sign ${kind}`;
+    say(sign, `${mark} ${word}`);
+    say(what, [facts.network, run.data && `on ${run.data}`, run.device && `by ${run.device}`].filter(Boolean).join(" "));
+    bar.value = facts.steps ? facts.step / facts.steps : 0;
+    say(far, distance(facts, kind));
+    controls.update(run);
+  }
+  return { element, update };
+}
+
+function distance(facts, kind) {
+  if (!facts.steps) return "No step has been made yet.";
+  const parts = [`step ${whole(facts.step)} of ${whole(facts.steps)}`];
+  if (facts.epochs) parts.push(`epoch ${Math.min(facts.epochs, Math.max(1, facts.epoch))} of ${facts.epochs}`);
+  if (kind === "live" && facts.seconds_left != null) parts.push(`about ${duration(facts.seconds_left)} of training left`);
+  return parts.join(" · ");
+}
+
+const ENDED = "The process that trained this run has ended. What is shown is what it last said.";
+const REFUSED = "The key of this page is no longer valid. Open the link that glassbox printed last.";
+const LOST = "The dashboard does not answer. Trying again …";
+const ELSEWHERE = "Only the dashboard of its own training can pause a run: glassbox train --dashboard.";
+
+function buttons() {
+  let run = null;
+  const said = h("p", { class: "said", role: "status" });
+  async function wish(body) {
+    const answer = await ask(`api/runs/${run.id}/control`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    say(said, answer == null ? LOST : answer.ok ? "" : (await answer.json().catch(() => ({}))).why ?? "It was refused.");
+  }
+  const pause = h("button", { type: "button", class: "primary", "data-do": "pause",
+    onclick: () => wish({ do: isPaused(run) ? "resume" : "pause" }) });
+  const step = h("button", { type: "button", "data-do": "step", title: "Makes exactly one step, and pauses",
+    onclick: () => wish({ do: "step" }) }, "One step");
+  const stop = h("button", { type: "button", "data-do": "stop", class: "danger", onclick: () => dialog.showModal() }, "Stop …");
+  const rate = learningRate(wish);
+  const dialog = h("dialog", { "aria-label": "Stop the training" },
+    h("p", {}, "Stop the training? A checkpoint is kept, and it can go on later:"),
+    h("pre", {}, h("code")),
+    h("form", { method: "dialog" },
+      h("button", { class: "quiet", autofocus: true }, "Keep training"),
+      h("button", { class: "danger", "data-do": "really-stop", onclick: () => wish({ do: "stop" }) }, "Stop")));
+  const row = h("div", { class: "controls", role: "group", "aria-label": "Control" }, pause, step, stop, rate.element);
+  const note = h("p", { class: "note" });
+  const element = h("div", {}, row, said, note, dialog);
+
+  function update(next) {
+    run = next;
+    const phase = run.facts.control?.phase;
+    const isOn = phase && phase !== "over" && store.link !== "over" && store.link !== "refused";
+    row.hidden = !isOn;
+    say(pause, isPaused(run) ? "Go on" : "Pause");
+    [pause, step, stop].forEach((button) => (button.disabled = phase === "stopping" || store.link === "lost"));
+    say(dialog.querySelector("code"), `glassbox train --resume ${store.full.get(run.id)?.folder ?? "RUN"}`);
+    rate.update(run);
+    const why = reason(run, isOn);
+    note.hidden = !why;
+    say(note, why);
+  }
+  return { element, update };
+}
+
+/** Why there is nothing to press, if there is nothing. */
+function reason(run, isOn) {
+  if (store.link === "refused") return REFUSED;
+  if (store.link === "lost") return LOST;
+  if (store.link === "over") return `${ENDED} To look again: glassbox dashboard ${store.full.get(run.id)?.folder ?? ""}`;
+  return isOn || run.live || run.facts.ending ? "" : ELSEWHERE;
+}
+
+function isPaused(run) {
+  return ["paused", "pausing"].includes(run.facts.control?.phase);
+}
+
+/** The learning rate: what it is, and what the schedule's is multiplied by. */
+function learningRate(wish) {
+  const now = h("output");
+  const input = h("input", { type: "number", id: "factor", min: "0.000001", max: "1000000", step: "any", value: "1" });
+  const set = (factor) => wish({ do: "rate", factor });
+  let factor = 1;
+  const times = (by, text, label) =>
+    h("button", { type: "button", class: "small", "aria-label": label, onclick: () => set(factor * by) }, text);
+  const form = h("form", { class: "rate", onsubmit: (event) => {
+    event.preventDefault();
+    if (input.value) set(Number(input.value));
+  } },
+    h("span", { class: "label" }, "learning rate ", now), times(0.5, "÷ 2", "Halve the learning rate"),
+    times(2, "× 2", "Double the learning rate"),
+    h("label", { for: "factor" }, "schedule × "), input, h("button", { class: "small" }, "Set"));
+  return {
+    element: form,
+    update({ facts }) {
+      say(now, number(facts.rate));
+      const next = facts.control?.factor ?? 1;
+      if (next !== factor && document.activeElement !== input) input.value = String(Number(next.toPrecision(6)));
+      factor = next;
+    },
+  };
+}
