@@ -16,12 +16,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python torch golden bench bench-builds bench-quick exhaustive survey sheet results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser torch golden bench bench-builds bench-quick exhaustive survey sheet results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds python torch python-torch ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds python torch python-torch browser ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -62,6 +62,9 @@ python: build ## the Python package: built, installed into .venv-python, tested,
 torch: build ## files go to PyTorch and back unchanged (installs it into .venv-torch, about 600 MB)
 	tools/venv.sh torch --or-skip tools/torch_roundtrip.py $(GLASSBOX)
 
+browser: build ## the dashboard in a real Chromium (installs it where that can be done): curves, controls, tabs, phone
+	tools/venv.sh browser --or-skip crates/glassbox-dash/tests/browser/run.py $(GLASSBOX)
+
 python-torch: ## the Python package beside PyTorch (after `make python`, which builds it)
 	tools/venv.sh torch --or-skip tools/python_package.py --torch
 
@@ -79,6 +82,9 @@ bench-quick: build ## the same, smaller, in minutes; only prints
 
 bench-python: build ## Glassbox from Python beside its command line, NumPy and PyTorch (after `make python-torch`); needs GLASSBOX_DATA
 	tools/venv.sh torch bench/python.py $(GLASSBOX)
+
+bench-dashboard: build ## what a dashboard with eight clients costs the headline job, with and without in turn; needs GLASSBOX_DATA
+	$(PYTHON) bench/dashboard.py $(GLASSBOX)
 
 bench-builds: ## the Rust program that the bench runs beside its peers still fits the library
 	cd bench && $(PYTHON) -c 'import peers, sys; sys.exit(not peers.build("ours"))'

@@ -82,13 +82,16 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut trained, mut looked) = (Vec::new(), Instant::now());
     let host = Arc::new(Mutex::new(Host::default()));
+    // The next reading compares with this one.
+    lock(&host).read();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = is_over.wait_for(|over| *over) => break,
         }
         shared.move_news(&mut trained);
-        if looked.elapsed() >= LOOK && shared.viewers.load(Ordering::Relaxed) > 0 {
+        let is_first = shared.host.borrow().is_empty();
+        if (looked.elapsed() >= LOOK || is_first) && shared.viewers.load(Ordering::Relaxed) > 0 {
             looked = Instant::now();
             let (shared, host) = (Arc::clone(&shared), Arc::clone(&host));
             tokio::task::spawn_blocking(move || {

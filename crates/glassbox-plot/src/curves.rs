@@ -74,7 +74,7 @@ pub fn curves(groups: &[Group], options: &CurveOptions, look: &Look) -> String {
 
 /// The learning rate over the steps.
 pub fn rate(groups: &[Group], options: &CurveOptions, look: &Look) -> String {
-    let about = "The factor of each step, as the schedule has it.";
+    let about = "The factor of each step.";
     over_steps(groups, options, look, ["Learning rate", "learning rate", about], &|run| {
         run.steps.iter().map(|step| [step.step as f64, step.rate]).collect()
     })

@@ -33,7 +33,7 @@ export function head() {
 function distance(facts, kind) {
   if (!facts.steps) return "No step has been made yet.";
   const parts = [`step ${whole(facts.step)} of ${whole(facts.steps)}`];
-  if (facts.epochs) parts.push(`epoch ${Math.min(facts.epochs, Math.max(1, facts.epoch))} of ${facts.epochs}`);
+  if (facts.epochs) parts.push(`epoch ${whole(Math.min(facts.epochs, Math.max(1, facts.epoch)))} of ${whole(facts.epochs)}`);
   if (kind === "live" && facts.seconds_left != null) parts.push(`about ${duration(facts.seconds_left)} of training left`);
   return parts.join(" · ");
 }

@@ -26,7 +26,7 @@ export function state(run) {
 function score({ facts }) {
   const accuracy = facts.best_validation ?? facts.last_epoch?.train_accuracy;
   if (accuracy == null) return "";
-  return `${percent(accuracy)} on ${facts.best_validation == null ? "training" : "validation"} images`;
+  return `${percent(accuracy)} ${facts.best_validation == null ? "training" : "validation"}`;
 }
 
 const rows = new Map();
@@ -64,11 +64,12 @@ export function first() {
 
 const list = h("ul", { class: "runs" });
 const summary = h("summary");
+const hint = h("p", { class: "hint" }, "Tick runs to compare their curves.");
 
 /** Puts the list into its place. */
 export function mount(aside) {
   const isWide = matchMedia("(min-width: 900px)");
-  const details = h("details", {}, summary, h("p", { class: "hint" }, "Tick runs to compare their curves."), list);
+  const details = h("details", {}, summary, hint, list);
   const fit = () => (details.open = isWide.matches);
   isWide.addEventListener("change", fit);
   fit();
@@ -83,6 +84,8 @@ export function update() {
   const runs = sorted();
   const current = place().run;
   const beside = together();
+  hint.hidden = runs.length < 2;
+  list.classList.toggle("alone", runs.length < 2);
   say(summary, runs.length === 1 ? "1 run" : `${runs.length} runs`);
   fill(list, runs.map((run) => run.id).join(), () => runs.map((run) => {
     if (!rows.has(run.id)) rows.set(run.id, row(run));

@@ -81,7 +81,10 @@ impl Viewer {
             first.push(Event::default().event("reset").data("{}"));
         }
         shared.viewers.fetch_add(1, Ordering::Relaxed);
-        let (bell, host) = (shared.bell.subscribe(), shared.host.subscribe());
+        let (bell, mut host) = (shared.bell.subscribe(), shared.host.subscribe());
+        if !host.borrow().is_empty() {
+            host.mark_changed();
+        }
         let (is_silent, after) = (shared.is_silent.subscribe(), id.flatten().unwrap_or(0));
         Viewer { shared, bell, host, is_silent, after, first, has_ended: false }
     }

@@ -1,0 +1,151 @@
+"""What a dashboard costs: the headline job with one and without, in turn; make bench-dashboard
+
+With eight clients on the dashboard, as many as tabs that are open elsewhere: six read the stream of events and fetch the
+learning curves twice a second, two have stopped reading. Writes bench/results/dashboard.json.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import re
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from results import ROOT, processor
+
+FILE = ROOT / "bench/results/dashboard.json"
+ROUNDS = int(os.environ.get("ROUNDS", "15"))
+JOB = ["train", "--recipe", "brief", "--data", "mnist", "--device", "cpu", "--json", "--epochs", "30"]
+LIVELY, STALLED, PERIOD = 6, 2, 0.5
+MOST_TIME, MOST_MEMORY = 0.02, 16 << 20
+
+
+class Clients:
+    """Browsers, as far as a server sees them, in one thread that does little itself."""
+
+    def __init__(self, link):
+        self.address = link.split("/")[2]
+        self.token = link.rsplit("=", 1)[1]
+        self.selector = selectors.DefaultSelector()
+        self.bytes = self.pictures = 0
+        self.is_over = False
+        self.run = json.loads(self.ask("/api/runs"))["runs"][0]["id"]
+        self.streams = [self.open("/api/events") for _ in range(LIVELY + STALLED)]
+        for stream in self.streams[:LIVELY]:
+            stream.setblocking(False)
+            self.selector.register(stream, selectors.EVENT_READ)
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def open(self, path):
+        host, port = self.address.split(":")
+        # A small buffer is full soon, so that those who stall do.
+        stream = socket.socket()
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        stream.connect((host, int(port)))
+        head = f"GET {path} HTTP/1.1\r\nhost: {self.address}\r\nauthorization: Bearer {self.token}\r\nconnection: close\r\n\r\n"
+        stream.sendall(head.encode())
+        return stream
+
+    def ask(self, path):
+        with self.open(path) as stream:
+            text = b""
+            while more := stream.recv(65536):
+                text += more
+        return text.split(b"\r\n\r\n", 1)[1]
+
+    def read(self):
+        due = time.monotonic()
+        while not self.is_over:
+            for key, _ in self.selector.select(0.05):
+                self.bytes += len(key.fileobj.recv(65536))
+            if time.monotonic() >= due:
+                due += PERIOD
+                for _ in range(LIVELY):
+                    try:
+                        self.pictures += bool(self.ask(f"/api/pictures/curves?runs={self.run}&width=900"))
+                    except OSError:
+                        return
+
+    def close(self):
+        self.is_over = True
+        self.thread.join()
+        for stream in self.streams:
+            stream.close()
+
+
+def train(program, how):
+    """What a training took, and how large its process became."""
+    with tempfile.TemporaryDirectory() as folder:
+        more = {"plain": [], "inside": ["--inside"], "dashboard": ["--dashboard", "--port", "0"]}[how]
+        command = [program, *JOB, "--out", f"{folder}/run", *more]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        clients = None
+        if how == "dashboard":
+            said = ""
+            while not (found := re.search(r"http://\S+", said)):
+                said += process.stderr.readline()
+            clients = Clients(found.group(0))
+        # Whoever does not read what a program says makes it wait.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        report = json.loads(process.stdout.readline())
+        if clients:
+            clients.close()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, process.returncode
+        return {
+            "seconds": report["seconds_total"],
+            "cpu": used.ru_utime + used.ru_stime,
+            "memory": used.ru_maxrss << 10,
+            "sha256": report["model_sha256"],
+            "bytes": clients.bytes if clients else 0,
+            "pictures": clients.pictures if clients else 0,
+        }
+
+
+def main():
+    program = sys.argv[1]
+    kinds = ["plain", "inside", "dashboard"]
+    runs = {kind: [] for kind in kinds}
+    for number in range(ROUNDS):
+        for kind in kinds if number % 2 else kinds[::-1]:
+            runs[kind].append(train(program, kind))
+            print(f"{kind:10} {runs[kind][-1]['seconds']:.3f} s", flush=True)
+    assert len({run["sha256"] for all_runs in runs.values() for run in all_runs}) == 1, "the bits differ"
+    middle = lambda kind, what: statistics.median(run[what] for run in runs[kind])
+    # Neighbours in time have the same disturbances: ratios of neighbours, and their median.
+    ratio = lambda a, b, what: statistics.median(x[what] / y[what] for x, y in zip(runs[a], runs[b])) - 1
+    found = {
+        "date": datetime.date.today().isoformat(),
+        "processor": processor(),
+        "rounds": ROUNDS,
+        "job": " ".join(JOB),
+        "clients": {"lively": LIVELY, "stalled": STALLED, "pictures_per_second": LIVELY / PERIOD},
+        "seconds": {kind: middle(kind, "seconds") for kind in kinds},
+        "cpu_seconds": {kind: middle(kind, "cpu") for kind in kinds},
+        "memory_bytes": {kind: middle(kind, "memory") for kind in kinds},
+        "cost_of_dashboard": ratio("dashboard", "plain", "seconds"),
+        "cost_of_dashboard_beside_inside": ratio("dashboard", "inside", "seconds"),
+        "cpu_of_dashboard_beside_inside": ratio("dashboard", "inside", "cpu"),
+        "memory_of_dashboard_bytes": middle("dashboard", "memory") - middle("inside", "memory"),
+        "bytes_to_clients": middle("dashboard", "bytes"),
+        "pictures": middle("dashboard", "pictures"),
+    }
+    FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    memory = found["memory_of_dashboard_bytes"]
+    is_good = found["cost_of_dashboard"] <= MOST_TIME and memory <= MOST_MEMORY
+    print(f"time +{100 * found['cost_of_dashboard']:.1f} %, memory +{memory / 2**20:.1f} MiB: {'good' if is_good else 'TOO MUCH'}")
+
+
+if __name__ == "__main__":
+    main()

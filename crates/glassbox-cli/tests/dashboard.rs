@@ -1,0 +1,113 @@
+//! `glassbox train --dashboard` and `glassbox dashboard`: a link on stderr, the same bits, and clear words where a port is
+//! taken. What the page does is tested in a browser.
+
+mod common;
+
+use common::{command, folder, glassbox, with};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// The link in a line of stderr.
+fn link(line: &str) -> Option<String> {
+    line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_string)
+}
+
+/// Reads stderr up to the link.
+fn link_of(child: &mut Child) -> (String, BufReader<std::process::ChildStderr>) {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "there is no link");
+        if let Some(link) = link(&line) {
+            return (link, stderr);
+        }
+    }
+}
+
+/// What the server answers to somebody with the key.
+fn ask(link: &str, method: &str, path: &str, body: &str) -> String {
+    let address = link.split('/').nth(2).unwrap();
+    let token = link.rsplit('=').next().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").expect("it answers").1.to_string()
+}
+
+#[test]
+fn a_dashboard_changes_no_bit() {
+    let folder = folder();
+    let plain = glassbox(folder.path(), &with(&["--out", "runs/plain"])).ok().json();
+    let words = with(&["--out", "runs/shown", "--dashboard", "--port", "0", "--quiet"]);
+    let mut child = command(folder.path(), &words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (link, mut stderr) = link_of(&mut child);
+    // Somebody looks, pauses, makes a step and lets it go on, if it is not over before.
+    let list: serde_json::Value =
+        serde_json::from_str(&ask(&link, "GET", "/api/runs", "")).expect("a list");
+    let runs = list["runs"].as_array().unwrap();
+    let ids = runs.iter().map(|run| run["id"].as_str().unwrap().to_string());
+    let names: Vec<_> = runs.iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"shown") && names.contains(&"plain"), "{names:?}");
+    for id in ids {
+        for wish in ["pause", "step", "step", "resume"] {
+            let path = format!("/api/runs/{id}/control");
+            ask(&link, "POST", &path, &format!("{{\"do\":\"{wish}\"}}"));
+        }
+    }
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && rest.contains("glassbox dashboard runs/shown"), "{rest}");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(shown["model_sha256"], plain["model_sha256"]);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_before_there_is_a_run() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let words = with(&["--dashboard", "--port", &port]);
+    let failed = glassbox(folder.path(), &words).hints(&[1]);
+    assert!(failed.stderr.contains(&port), "{failed:?}");
+    assert!(!folder.path().join("runs").exists());
+    glassbox(folder.path(), &["dashboard", ".", "--port", &port]).hints(&[1]);
+    glassbox(folder.path(), &["dashboard", "no/such/folder"]).hints(&[1]);
+    glassbox(folder.path(), &["dashboard", ".", "--host", "not a name"]).hints(&[1]);
+    for words in [&["--port", "9000"][..], &["--host", "0.0.0.0"], &["--behind", "a.org"]] {
+        glassbox(folder.path(), &with(words)).hints(&[2]);
+    }
+    glassbox(folder.path(), &with(&["--stay"])).fails(&[2]);
+    glassbox(folder.path(), &with(&["--dashboard", "--seeds", "1..2"])).fails(&[2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dashboard_ends_at_once_when_it_is_asked_to() {
+    let folder = folder();
+    let words = with(&["--out", "runs/one"]);
+    glassbox(folder.path(), &words).ok();
+    let mut child = command(folder.path(), &["dashboard"]).stderr(Stdio::piped()).spawn().unwrap();
+    let (link, _stderr) = link_of(&mut child);
+    assert!(ask(&link, "GET", "/api/runs", "").contains("\"name\":\"one\""));
+    let begun = Instant::now();
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}

@@ -1,0 +1,327 @@
+"""The dashboard in a real browser: run.py GLASSBOX [NAME…] [--shots FOLDER].
+
+Curves grow, a training is paused and makes one step, another learning rate, a reload and a lost connection lose nothing,
+eight tabs, a phone, a proxy, a hostile name, the keyboard; with no error on the console and no request to elsewhere.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from proxy import PREFIX, Proxy
+from world import World, chromium, eventually, is_drawn, picture, step, tile
+
+OF_THE_INSIDE = ["flow", "weights", "activations", "gradients", "stuck"]
+OF_THE_NETWORK = ["first-layer", "classes", "dead", "image", "confusion", "errors"]
+
+
+def curves_grow(world):
+    """Numbers and pictures change while the training goes on, and say what they are."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        before = eventually(lambda: step(page))
+        eventually(lambda: step(page) > before + 100)
+        eventually(lambda: picture(page, "curves") >= 3)
+        assert is_drawn(page, "curves") and "Learning curves" in page.get_attribute("[data-subject=curves] img", "alt")
+        for name, unit in [("loss", r"^\d"), ("accuracy", r"%$"), ("validation", r"%$"), ("speed", r"\d"), ("left", r"\d"), ("time", r"s$"), ("cpu", r"%$"), ("memory", r"iB$")]:
+            eventually(lambda: re.search(unit, tile(page, name)))
+        assert "none: this run computes on cpu" in page.text_content("[data-tile=gpu]")
+        assert 0 < page.eval_on_selector("progress", "bar => bar.value") < 1
+        world.shoot(page, "overview")
+
+
+def pauses_and_steps(world):
+    """Paused, nothing moves; one step is one step."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        eventually(lambda: step(page) > 50)
+        page.click("[data-do=pause]")
+        page.wait_for_selector(".sign:has-text('paused')")
+        time.sleep(0.5)
+        at = step(page)
+        time.sleep(1.5)
+        assert step(page) == at, "it is paused"
+        for more in (1, 2, 3):
+            page.click("[data-do=step]")
+            eventually(lambda: step(page) == at + more)
+            time.sleep(0.3)
+            assert step(page) == at + more, "one, and no other"
+        assert "paused at step" in training.said()
+        world.shoot(page, "paused")
+        page.click("text=Go on")
+        eventually(lambda: step(page) > at + 100)
+        page.wait_for_selector(".sign:has-text('training')")
+
+
+def rate_changes(world):
+    """The learning rate is halved, doubled and set, and what was done is told."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        rate = lambda: page.text_content(".rate output")
+        eventually(lambda: rate() == "0.01")
+        page.click("text=÷ 2")
+        eventually(lambda: rate() == "0.005")
+        page.click("text=× 2")
+        eventually(lambda: rate() == "0.01")
+        page.fill("#factor", "0.3")
+        page.press("#factor", "Enter")
+        eventually(lambda: rate() == "0.003")
+        training.wait_for(r"the learning rate is 0\.3 of the schedule's")
+        page.click("[data-tab=settings]")
+        page.wait_for_selector("td:has-text('0.3 of the schedule')")
+        page.evaluate("document.querySelector('.rate').noValidate = true")
+        context.allowed.append("422")
+        page.fill("#factor", "-1")
+        page.press("#factor", "Enter")
+        page.wait_for_selector(".said:has-text('hint')")
+        assert rate() == "0.003"
+
+
+def reload_loses_nothing(world):
+    """After a reload, and after the connection was lost, all is there again."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        page.click("[data-tab=inside]")
+        eventually(lambda: step(page) > 50)
+        page.click("[data-do=pause]")
+        page.wait_for_selector(".sign:has-text('paused')")
+        time.sleep(0.5)
+        told = lambda: [step(page)] + [tile(page, name) for name in ("loss", "accuracy", "validation", "time")]
+        before = told()
+        page.reload()
+        eventually(lambda: told() == before)
+        assert page.get_attribute("[data-tab=inside]", "aria-current") == "page", "the address says where one was"
+        page.click("text=Go on")
+        context.allowed += ["ERR_INTERNET_DISCONNECTED", "ERR_NETWORK"]
+        context.set_offline(True)
+        # What was open stays open: it is a new page that finds nobody.
+        time.sleep(2)
+        context.set_offline(False)
+        at = step(page)
+        eventually(lambda: step(page) > at + 100)
+        page.wait_for_selector("#link-state[data-state=here]")
+
+
+def eight_tabs(world):
+    """Eight tabs at once, though browsers open six connections: one stream is enough for all."""
+    with world.training() as training, world.context() as context:
+        pages = [world.open(context, training.link) for _ in range(8)]
+        at = [eventually(lambda: step(page)) for page in pages]
+        for page, before in zip(pages, at):
+            eventually(lambda: step(page) > before + 50)
+            eventually(lambda: is_drawn(page, "curves"))
+        assert connections(training) <= 10, connections(training)
+        # Whoever had the stream goes; another takes over.
+        for page in pages[:4]:
+            page.close()
+        for page in pages[4:]:
+            at = step(page)
+            eventually(lambda: step(page) > at + 50)
+        pages[4].click("[data-do=pause]")
+        for page in pages[4:]:
+            page.wait_for_selector(".sign:has-text('paused')")
+
+
+def connections(training):
+    """How many connections there are to the dashboard, as the system counts."""
+    port = f":{int(training.link.split(':')[2].split('/')[0]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+
+
+def every_picture(world):
+    """All pictures, light and dark, and the reason where there is none."""
+    for scheme in ("light", "dark"):
+        with world.training() as training, world.context(color_scheme=scheme) as context:
+            page = world.open(context, training.link)
+            eventually(lambda: re.search("%", tile(page, "validation")))
+            for tab, subjects in [("overview", ["curves", "rate", "throughput"]), ("inside", OF_THE_INSIDE), ("learned", OF_THE_NETWORK)]:
+                page.click(f"[data-tab={tab}]")
+                for subject in subjects:
+                    eventually(lambda: is_drawn(page, subject))
+                page.evaluate("scrollTo(0, 0)")
+                world.shoot(page, f"{tab}-{scheme}")
+            page.fill("#row", "7")
+            page.press("#row", "Enter")
+            eventually(lambda: "row=7" in page.url)
+            page.fill("#row", "99999999")
+            page.press("#row", "Enter")
+            page.wait_for_selector("[data-subject=image] .why:has-text('test images')")
+    with world.training("--model", "784-16-tanh-10", "--validation", "0") as training, world.context() as context:
+        page = world.open(context, training.link)
+        assert "no validation set" in page.text_content("[data-tile=validation]")
+
+
+def phone(world):
+    """On a phone nothing is cut off, and fingers can press what there is."""
+    with world.training() as training, world.context(390, 844, has_touch=True, is_mobile=True) as context:
+        page = world.open(context, training.link)
+        eventually(lambda: is_drawn(page, "curves"))
+        world.shoot(page, "phone")
+        for tab in ("overview", "inside", "learned", "settings"):
+            page.tap(f"[data-tab={tab}]")
+            time.sleep(0.5)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 390, f"{tab} is {wide} wide"
+        for button in page.query_selector_all("button:visible"):
+            assert button.bounding_box()["height"] >= 36, button.text_content()
+        page.tap("[data-do=pause]")
+        page.wait_for_selector(".sign:has-text('paused')")
+        page.tap("aside summary")
+        page.tap(".runs a")
+        assert not page.is_visible(".runs a"), "the list makes room for the run"
+
+
+def keyboard(world):
+    """All of it without a mouse."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        eventually(lambda: step(page) > 10)
+        seen = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate("document.activeElement.dataset.do ?? document.activeElement.dataset.tab ?? document.activeElement.tagName"))
+            if seen[-1] == "pause" and seen.count("pause") == 1:
+                page.keyboard.press("Enter")
+        page.wait_for_selector(".sign:has-text('paused')")
+        assert {"pause", "step", "stop", "inside", "learned", "settings"} <= set(seen), seen
+        page.focus("[data-tab=settings]")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("caption:has-text('Settings')")
+        page.focus("[data-do=stop]")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open]")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog[open]", state="detached")
+        assert training.process.poll() is None
+
+
+def stops(world):
+    """Stopped from the page, the training keeps a checkpoint, and the page says that it is over."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        eventually(lambda: step(page) > 50)
+        page.click("[data-do=stop]")
+        page.click("[data-do=really-stop]")
+        assert training.process.wait(30) == 130, training.said()
+        page.wait_for_selector("#link-state[data-state=over]")
+        page.wait_for_selector(".note:has-text('glassbox dashboard')")
+        page.wait_for_selector(".sign:has-text('stopped')")
+        assert list((training.folder / training.run / "checkpoints").iterdir())
+        world.shoot(page, "over")
+
+
+def compares(world):
+    """Runs beside each other, live and finished, and in the address."""
+    words = ["--epochs", "2", "--max-steps", "60"]
+    with world.training(*words, "--seed", "1", "--lr", "0.05") as done:
+        done.process.wait(60)
+        with world.training(folder=done.folder, run="runs/two") as training, world.context() as context:
+            page = world.open(context, training.link, "two")
+            page.check("input[aria-label='Compare one']")
+            page.wait_for_selector("caption:has-text('2 runs compared')")
+            assert {"lr", "seed"} <= set(page.locator("th[scope=col]").all_text_contents())
+            eventually(lambda: "2 runs" in (page.get_attribute("[data-subject=curves] img", "alt") or ""))
+            page.reload()
+            page.wait_for_selector("caption:has-text('2 runs compared')")
+            world.shoot(page, "compared")
+            page.click(".runs a:has-text('one')")
+            page.wait_for_selector("h2:text-is('one')")
+            page.wait_for_selector(".sign:has-text('done')")
+            page.go_back()
+            page.wait_for_selector("h2:text-is('two')")
+
+
+def proxied(world):
+    """Under a prefix, as notebooks' proxies have it."""
+    with world.training() as training, world.context() as context:
+        port = int(training.link.split(":")[2].split("/")[0])
+        proxy = Proxy(port)
+        link = training.link.replace(f":{port}/", f":{proxy.port}{PREFIX.decode()}/")
+        page = world.open(context, link)
+        assert PREFIX.decode() in page.url
+        before = eventually(lambda: step(page))
+        eventually(lambda: step(page) > before + 50)
+        eventually(lambda: is_drawn(page, "curves"))
+        page.click("[data-do=pause]")
+        page.wait_for_selector(".sign:has-text('paused')")
+        proxy.close()
+
+
+def hostile_names(world):
+    """A name that is a script is a name."""
+    name = "<img src=x onerror=alert(1)>\"'&"
+    with world.training(run=f"runs/{name}") as training, world.context() as context:
+        page = context.new_page()
+        page.goto(training.link)
+        eventually(lambda: page.text_content("h2") == name)
+        eventually(lambda: is_drawn(page, "curves"))
+        assert page.locator("img[src=x]").count() == 0
+        context.allowed.append("403")
+        stranger = context.browser.new_context().new_page()
+        stranger.goto(training.link.split("?")[0])
+        assert "has a key" in stranger.text_content("body")
+        stranger.context.close()
+
+
+def stays(world):
+    """A dashboard of folders, and one that stays."""
+    with world.training("--epochs", "1", "--max-steps", "30", stays=True) as training, world.context() as context:
+        training.wait_for("until Ctrl-C")
+        page = world.open(context, training.link)
+        page.wait_for_selector(".sign:has-text('done')")
+        assert training.end(signal.SIGINT) == 0
+        page.wait_for_selector("#link-state[data-state=over]")
+        training.start([world.program, "dashboard", "runs", "--port", "0"])
+        page = world.open(context, training.link)
+        page.wait_for_selector(".sign:has-text('done')")
+        eventually(lambda: is_drawn(page, "curves"))
+        assert training.end(signal.SIGINT) == 0
+
+
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, stops, compares, proxied, hostile_names, stays]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--shots", help="a folder for pictures of the pages")
+    arguments = parser.parse_args()
+    path = chromium()
+    if not path:
+        why = "the browser's tests were SKIPPED: there is no Chromium (hint: apt-get install chromium)"
+        print(why)
+        Path("target/skips").mkdir(parents=True, exist_ok=True)
+        Path("target/skips/browser").write_text(f"{why}\n", encoding="utf-8")
+        return
+    failed = []
+    with sync_playwright() as playwright:
+        # Containers have no sandbox for root; the pages are our own.
+        words = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=words)
+        world = World(browser, str(arguments.program.resolve()), arguments.shots)
+        for test in TESTS:
+            if arguments.names and test.__name__ not in arguments.names:
+                continue
+            begun = time.monotonic()
+            try:
+                test(world)
+                print(f"ok      {test.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)
+            except Exception as error:  # noqa: BLE001, since one that fails must not hide the others
+                failed.append(test.__name__)
+                print(f"FAILED  {test.__name__}: {type(error).__name__}: {error}", flush=True)
+        browser.close()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+    print(f"the dashboard in a browser: {len(TESTS)} tests passed")
+
+
+if __name__ == "__main__":
+    main()
