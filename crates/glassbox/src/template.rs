@@ -150,6 +150,15 @@ fn add_product(out: &mut [f64], a: &[f64], matrix: &[f64]) {
     }
 }
 
+/// An error, which names the first layer that is not linear on either side of a kink, if there is one.
+///
+/// # Errors
+/// [`Error::NotLinear`]
+pub fn check(network: &Network) -> Result<()> {
+    let mut layers = network.layers().iter().enumerate();
+    layers.try_for_each(|(index, layer)| slope(index, layer.as_ref()).map(|_| ()))
+}
+
 impl Piece {
     /// A layer at its inputs, in f32 and in f64; `slope` is that left of its kink, if it has one.
     fn new(layer: &dyn Layer, slope: Option<f64>, x: &[f32], x_f64: &[f64]) -> Piece {
