@@ -132,7 +132,7 @@ export class Flow {
     this.wires.setAttribute("class", "wires");
     this.wires.setAttribute("aria-hidden", "true");
     this.echo = h("p", { class: "echo", "aria-hidden": "true" });
-    this.element = h("div", { class: "flow" },
+    this.element = h("div", { class: hidden.length > 0 ? "flow" : "flow is-direct" },
       h("div", { class: "stage input-stage" }, chooser, this.echo,
         h("h3", {}, "Input"), h("p", { class: "note" }, `${shape[0]} × ${shape[1]} pixels`), this.image, this.caption),
       this.stages.map((stage) => stage.element),

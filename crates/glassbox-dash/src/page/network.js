@@ -107,6 +107,8 @@ class NetworkView {
     this.chooser.begin(this.anatomy);
     this.flow = new Flow(this.anatomy, this.chooser.element, (place) => this.pickUnit(place), (output) => this.pickOutput(output));
     this.stage.replaceChildren(this.flow.element);
+    // Without a hidden layer there is nothing to pick.
+    this.unitView.element.hidden = this.flow.stages.length === 0;
   }
 
   /** Sends the image on its way. */

@@ -42,7 +42,7 @@ export class UnitView {
     // The first dense layer hears the image, another the units before it.
     const isFirst = !unit.dense;
     const inputs = isFirst ? looked.pixels.map((pixel) => pixel / 255) : looked.layers[unit.dense - 1].outputs;
-    const columns = Math.min(16, inputs.length);
+    const columns = Math.min(inputs.length > 256 ? 32 : 16, inputs.length);
     const shape = /** @type {[number, number]} */ (isFirst ? anatomy.shape : [Math.ceil(inputs.length / columns), columns]);
     const [outputs, raw] = [unit.layer, unit.dense ?? unit.layer].map((layer) => looked.layers[layer].outputs);
     const products = unit.weights.map((weight, at) => weight * inputs[at]);
