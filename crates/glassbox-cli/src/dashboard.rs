@@ -6,6 +6,7 @@ use crate::output::note;
 use crate::train::{load_options, stop_on_interrupt};
 use glassbox::{Control, Run};
 use glassbox_dash::{Dashboard, Feed, Options};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stop = stop_on_interrupt();
     let folders = arguments.runs.clone();
     let dashboard = start(&arguments.serve, folders, arguments.data_dir.as_deref())?;
-    note(format!("dashboard  {}\n           until Ctrl-C", dashboard.link()));
+    note(format!("dashboard  {}\n           until Ctrl-C", at(&dashboard, &arguments.serve)));
     wait(&stop);
     Ok(())
 }
@@ -38,6 +39,13 @@ fn start(
     let data = load_options(data_dir, false);
     let options = Options { host, port, behind, folders, data };
     Dashboard::start(&options).map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// The link; and for others, what to put into it.
+fn at(dashboard: &Dashboard, serve: &Serve) -> String {
+    let is_any = serve.host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+    let others = if is_any { " (elsewhere: this machine's address for localhost)" } else { "" };
+    format!("{}{others}", dashboard.link())
 }
 
 fn wait(stop: &AtomicBool) {
@@ -57,10 +65,10 @@ pub fn start_for(arguments: &Train) -> Result<Dashboard, Failure> {
 }
 
 /// Lets a dashboard show and control a training, and says where it is.
-pub fn show(dashboard: &Dashboard, run: &mut Run) -> Feed {
+pub fn show(dashboard: &Dashboard, serve: &Serve, run: &mut Run) -> Feed {
     let control = Control::new();
     run.set_control(control.clone());
-    note(format!("dashboard  {}", dashboard.link()));
+    note(format!("dashboard  {}", at(dashboard, serve)));
     dashboard.live(run.folder(), control)
 }
 

@@ -52,7 +52,8 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     ));
     let mut live: Box<dyn Sink> =
         if arguments.quiet { Box::new(Warnings) } else { Box::new(Live::new()) };
-    let mut feed = dashboard.as_ref().map(|dashboard| dashboard::show(dashboard, &mut run));
+    let show = |dashboard| dashboard::show(dashboard, &arguments.serve, &mut run);
+    let mut feed = dashboard.as_ref().map(show);
     let report = match &mut feed {
         Some(feed) => run.train(&mut (&mut *live, feed), &stop)?,
         None => run.train(&mut *live, &stop)?,

@@ -102,13 +102,14 @@ impl Run {
         if state.record.is_none() {
             state.record = RunRecord::read(&self.folder).ok();
         }
+        if self.live.is_none() && state.story.is_some() && state.used.elapsed() > FORGET {
+            let follower = Follower::new(&self.folder.join(EVENTS));
+            (state.story, state.follower, state.stamp) = (None, follower, None);
+        }
         // A training in this process says itself what happens.
         let may_grow = self.live.is_none() || state.story.is_none();
         if !may_grow || !state.is_changed(&self.folder.join(EVENTS)) {
             return false;
-        }
-        if state.story.is_some() && self.live.is_none() && state.used.elapsed() > FORGET {
-            (state.story, state.follower) = (None, Follower::new(&self.folder.join(EVENTS)));
         }
         match (&state.story, &self.live) {
             (None, None) => state.glance = glance(&self.folder.join(EVENTS)),

@@ -104,7 +104,12 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
         }
     }
     // The last words of a training, and a moment for whoever watches to fetch its last pictures.
-    shared.move_news(&mut trained);
+    for _ in 0..100 {
+        if shared.move_news(&mut trained) {
+            break;
+        }
+        sleep(TICK / 10).await;
+    }
     if shared.viewers.load(Ordering::Relaxed) > 0 {
         sleep(FAREWELL).await;
     }
@@ -112,23 +117,26 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
 }
 
 impl Shared {
-    /// From the trainings of this process to their stories and to viewers.
-    fn move_news(&self, trained: &mut Vec<Trained>) {
+    /// From the trainings of this process to their stories and to viewers. Returns whether that is all.
+    fn move_news(&self, trained: &mut Vec<Trained>) -> bool {
         for (index, run) in self.runs.live() {
-            let position = trained.iter().position(|one| one.index == index);
-            let one = match position {
-                Some(position) => &mut trained[position],
-                None => {
-                    trained.push(Trained { index, run, events: Vec::new(), state: None });
-                    trained.last_mut().expect("it was just added")
+            // The same folder may be trained in again.
+            trained.retain(|one| one.index != index || Arc::ptr_eq(&one.run, &run));
+            if !trained.iter().any(|one| one.index == index) {
+                trained.push(Trained { index, run, events: Vec::new(), state: None });
+            }
+        }
+        for one in trained.iter_mut() {
+            // First what a story that was being looked at could not take the last time.
+            for _ in 0..2 {
+                if one.fetch() {
+                    self.tell(one.index, &one.run, &one.events);
+                    one.events.clear();
                 }
-            };
-            if one.fetch() {
-                self.tell(one.index, &one.run, &one.events);
-                one.events.clear();
             }
             one.tell_state(self);
         }
+        trained.iter().all(|one| one.events.is_empty())
     }
 
     /// Looks for new runs, and for what was written to folders.

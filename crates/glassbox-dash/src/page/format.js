@@ -2,13 +2,13 @@
 
 export const NONE = "–";
 
-/** Four digits that count. */
-export function number(x) {
+/** Four digits that count, or so many. */
+export function number(x, digits = 4) {
   if (x == null || !Number.isFinite(x)) return NONE;
   if (x === 0) return "0";
   const size = Math.abs(x);
   if (size >= 1e6 || size < 1e-4) return x.toExponential(2).replace("e+", "e").replace("-", "−");
-  return Number(x.toPrecision(4)).toString().replace("-", "−");
+  return Number(x.toPrecision(digits)).toString().replace("-", "−");
 }
 
 /** With thin spaces between thousands. */

@@ -9,12 +9,12 @@ import { ask, store } from "./store.js";
 export function head() {
   const name = h("h2");
   const sign = h("span", { class: "sign" });
-  const what = h("p", { class: "what" });
+  const what = h("span", { class: "what" });
   const bar = h("progress", { max: 1, "aria-label": "Steps made" });
   const far = h("p", { class: "far" });
   const controls = buttons();
   const element = h("section", { class: "head card", "aria-label": "The run" },
-    h("div", { class: "title" }, name, sign), what, bar, far, controls.element);
+    h("div", { class: "title" }, name, sign, what), bar, far, controls.element);
 
   function update(run) {
     const { facts } = run;

@@ -7,16 +7,16 @@ import { store } from "./store.js";
 /** A tile: a name, a number, and what there is to say of it. Each `of(run)` gives `[number, remark]`. */
 const RUN = [
   ["Loss", "loss", ({ facts }) => [number(facts.epoch_loss ?? facts.last_epoch?.train_loss), loss(facts)]],
-  ["Accuracy", "accuracy", ({ facts }) => [percent(facts.epoch_accuracy ?? facts.last_epoch?.train_accuracy), "training, this epoch"]],
+  ["Accuracy", "accuracy", ({ facts }) => [percent(facts.epoch_accuracy ?? facts.last_epoch?.train_accuracy), "training, so far"]],
   ["Validation", "validation", validation],
   ["Images a second", "speed", ({ facts }) => [whole(facts.images_per_second), "in training steps"]],
   ["Time left", "left", left],
-  ["Time trained", "time", ({ facts }) => [duration(facts.seconds), facts.parameters ? `${whole(facts.parameters)} parameters` : ""]],
+  ["Time trained", "time", ({ facts }) => [duration(facts.seconds), "in training steps"]],
 ];
 
 const MACHINE = [
   ["Processors", "cpu", ({ host }) => [share(host?.cpu_percent), host?.process_cpus == null ? why(host) : `${host.process_cpus.toFixed(1)} of ${host.cpus} by this process`]],
-  ["Memory", "memory", ({ host }) => [bytes(host?.memory_used_bytes), host?.memory_total_bytes ? `of ${bytes(host.memory_total_bytes)}; ${bytes(host.process_memory_bytes)} this process` : why(host)]],
+  ["Memory", "memory", ({ host }) => [bytes(host?.memory_used_bytes), host?.memory_total_bytes ? `of ${bytes(host.memory_total_bytes)}; process ${bytes(host.process_memory_bytes)}` : why(host)]],
   ["GPU", "gpu", ({ gpu, run }) => [share(gpu?.utilization_percent), gpu ? missing(gpu, "utilization_percent") : noGpu(run)]],
   ["GPU memory", "gpu-memory", ({ gpu }) => gpu && [bytes(gpu.memory_used_bytes), gpu.memory_total_bytes ? `of ${bytes(gpu.memory_total_bytes)}` : missing(gpu, "memory_used_bytes")]],
   ["GPU power", "gpu-power", ({ gpu }) => gpu && [gpu.power_watts == null ? NONE : `${gpu.power_watts.toFixed(0)} W`, missing(gpu, "power_watts")]],
@@ -24,7 +24,7 @@ const MACHINE = [
 ];
 
 function loss(facts) {
-  return facts.loss == null && facts.step > 0 && facts.rate != null ? "the last batch: not a number" : `last batch ${number(facts.loss)}`;
+  return facts.loss == null && facts.step > 0 && facts.rate != null ? "batch: no number" : `last batch ${number(facts.loss, 3)}`;
 }
 
 function validation({ id, facts }) {
@@ -74,7 +74,7 @@ export function tiles() {
   const [ofRun, ofMachine] = [RUN.map(tile), MACHINE.map(tile)];
   const element = h("section", { "aria-label": "Numbers" },
     h("dl", { class: "tiles" }, ofRun.map((tile) => tile.element)),
-    h("dl", { class: "tiles machine" }, ofMachine.map((tile) => tile.element)));
+    h("dl", { class: "machine" }, ofMachine.map((tile) => tile.element)));
   return { element, update(run) {
     ofRun.forEach((tile) => tile.update(run));
     const isHere = run.live || run.facts.gpu;

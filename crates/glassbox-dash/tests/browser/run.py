@@ -1,7 +1,8 @@
-"""The dashboard in a real browser: run.py GLASSBOX [NAME…] [--shots FOLDER].
+"""The dashboard in a real browser: run.py [--shots FOLDER] GLASSBOX [NAME…].
 
 Curves grow, a training is paused and makes one step, another learning rate, a reload and a lost connection lose nothing,
-eight tabs, a phone, a proxy, a hostile name, the keyboard; a digit is drawn, a unit picked, a step opened; with no error on the console and no request to elsewhere.
+eight tabs, a phone, a proxy, a hostile name, the keyboard; a digit is drawn, a unit picked, a step opened; with no error on
+the console and no request to elsewhere.
 """
 
 import argparse
@@ -203,6 +204,17 @@ def keyboard(world):
         assert training.process.poll() is None
 
 
+def warnings_show(world):
+    """What the doctor finds stands above the pictures, with its cause and its cure."""
+    with world.training("--init", "zero") as training, world.context() as context:
+        page = world.open(context, training.link)
+        page.wait_for_selector(".warnings details dd:visible")
+        assert page.text_content(".warnings dl").startswith("cause")
+        page.reload()
+        page.wait_for_selector(".warnings details dd:visible")
+        world.shoot(page, "warnings")
+
+
 def stops(world):
     """Stopped from the page, the training keeps a checkpoint, and the page says that it is over."""
     with world.training() as training, world.context() as context:
@@ -286,7 +298,18 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, stops, compares, proxied, hostile_names, stays, *network.TESTS]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, proxied, hostile_names, stays, *network.TESTS]
+
+
+def picture_of_readme(world, file):
+    """The picture of the README: a training on the built-in digits after some epochs."""
+    with world.training("--epochs", "24", "--lr", "0.05", run="runs/digits-1") as training, world.context() as context:
+        page = world.open(context, training.link, "digits-1")
+        eventually(lambda: step(page) > 8 * 844, seconds=300)
+        page.click("[data-do=pause]")
+        page.wait_for_selector(".sign:has-text('paused')")
+        time.sleep(5)
+        page.screenshot(path=file)
 
 
 def main():
@@ -294,6 +317,7 @@ def main():
     parser.add_argument("program", type=Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--shots", help="a folder for pictures of the pages")
+    parser.add_argument("--picture", help="draw the README's picture into this file, and nothing else")
     arguments = parser.parse_args()
     path = chromium()
     if not path:
@@ -308,6 +332,8 @@ def main():
         words = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=path, args=words)
         world = World(browser, str(arguments.program.resolve()), arguments.shots)
+        if arguments.picture:
+            return picture_of_readme(world, arguments.picture)
         for test in TESTS:
             if arguments.names and test.__name__ not in arguments.names:
                 continue
