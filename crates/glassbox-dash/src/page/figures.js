@@ -48,7 +48,8 @@ export async function reply(path, options) {
   const answer = await ask(path, options);
   if (!answer) return [null, "The dashboard does not answer. Trying again …"];
   const found = await answer.json().catch(() => ({}));
-  return answer.ok ? [found, ""] : [null, found.why ?? "The dashboard refused to answer."];
+  if (answer.ok && !("why" in found)) return [found, ""];
+  return [null, found.why ?? "The dashboard refused to answer."];
 }
 
 /**

@@ -13,8 +13,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -36,8 +36,22 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// What is computed for the page may fail for a reason that it shows.
-type Answer<T> = Result<Json<T>, Refusal>;
+/// A wish that cannot be is refused; that there is nothing yet is an answer, not a failure.
+type Answer<T> = Result<Json<Told<T>>, Refusal>;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Told<T> {
+    Known(T),
+    Not { why: Why },
+}
+
+/// What an answer needs beside the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Images,
+}
 
 #[derive(Deserialize)]
 pub(super) struct Place {
@@ -62,7 +76,7 @@ pub(super) async fn anatomy(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Answer<Anatomy> {
-    with_model(shared, &id, |shared, run, model| {
+    with_model(shared, &id, Needs::Nothing, |shared, run, model| {
         let images = shared.models.data(run.facts().1.as_ref());
         let images = images.as_ref().map(Arc::as_ref);
         Ok(Anatomy::of(model, &lock(&model.network), images))
@@ -76,7 +90,7 @@ pub(super) async fn unit(
     Path(id): Path<String>,
     Asked(place): Asked<Place>,
 ) -> Answer<Unit> {
-    with_model(shared, &id, move |_, _, model| {
+    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
         Unit::of(&lock(&model.network), place.layer, place.unit)
     })
     .await
@@ -89,7 +103,7 @@ pub(super) async fn image(
     Asked(choice): Asked<Choice>,
     Asked(output): Asked<Output>,
 ) -> Answer<Looked> {
-    with_model(shared, &id, move |shared, run, model| {
+    with_model(shared, &id, Needs::Images, move |shared, run, model| {
         let (_, record) = run.facts();
         let (mistakes, set) = match choice.wrong {
             0 => (None, shared.models.data(record.as_ref())?),
@@ -131,7 +145,7 @@ pub(super) async fn drawing(
         );
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    with_model(shared, &id, move |_, _, model| {
+    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
         Looked::at_drawing(model, &mut lock(&model.network), &ink, sides.width, output.output)
     })
     .await
@@ -143,7 +157,7 @@ pub(super) async fn step(
     Path(id): Path<String>,
     Asked(ask): Asked<Ask>,
 ) -> Answer<Opened> {
-    with_model(shared, &id, move |shared, run, model| {
+    with_model(shared, &id, Needs::Images, move |shared, run, model| {
         let (_, record) = run.facts();
         // A copy, so that whoever draws meanwhile does not wait for it.
         let network = lock(&model.network).clone();
@@ -153,17 +167,27 @@ pub(super) async fn step(
     .await
 }
 
-/// Does something with the newest network of a run, where it keeps no viewer waiting.
+/// Does something with the newest network of a run, where it keeps no viewer waiting. With `Needs::Images` it is done
+/// where the run's images are at hand.
 async fn with_model<T: Send + 'static>(
     shared: Arc<Shared>,
     id: &str,
+    needs: Needs,
     with: impl FnOnce(&Shared, &Run, &Model) -> Result<T, Why> + Send + 'static,
 ) -> Answer<T> {
     let run = shared.runs.find(id).ok_or_else(no_run)?;
     let found = tokio::task::spawn_blocking(move || {
         run.look(&mut |_| ());
-        let model = shared.models.of(&run)?;
-        with(&shared, &run, &model)
+        let model = match shared.models.of(&run) {
+            Ok(model) => model,
+            Err(why) => return Ok(Told::Not { why }),
+        };
+        if needs == Needs::Images
+            && let Err(why) = shared.models.data(run.facts().1.as_ref())
+        {
+            return Ok(Told::Not { why });
+        }
+        with(&shared, &run, &model).map(Told::Known)
     });
     let found = found.await.expect("what is computed does not panic");
     found.map(Json).map_err(|why| refuse(StatusCode::UNPROCESSABLE_ENTITY, why))

@@ -275,6 +275,8 @@ def open_step(world, page, width):
 def training_is_watched(world):
     """The network of a training that goes on is shown as it is at a pause, and is another after a step."""
     with world.training() as training, world.context() as context:
+        # Before the first epoch ends there is no network to be shown, and no error.
+        page = show(world, context, training, "tab=step")
         page = show(world, context, training, "tab=network")
         page.locator("[data-do=pause]").click()
         page.wait_for_selector(".sign:has-text('paused')")
