@@ -33,7 +33,7 @@ class Clients:
 
     def __init__(self, link, process):
         self.process = process
-        self.busy = 0.0
+        self.busy = self.own = 0.0
         self.address = link.split("/")[2]
         self.token = link.rsplit("=", 1)[1]
         self.selector = selectors.DefaultSelector()
@@ -72,6 +72,7 @@ class Clients:
             if time.monotonic() >= due:
                 due += PERIOD
                 self.busy = max(self.busy, busy(self.process))
+                self.own = time.thread_time()
                 for _ in range(LIVELY):
                     try:
                         self.pictures += bool(self.ask(f"/api/pictures/curves?runs={self.run}&width=900"))
@@ -123,6 +124,7 @@ def train(program, how):
             "memory": used.ru_maxrss << 10,
             "sha256": report["model_sha256"],
             "share": clients.busy / report["seconds_total"] if clients else 0,
+            "clients": clients.own / report["seconds_total"] if clients else 0,
             "bytes": clients.bytes if clients else 0,
             "pictures": clients.pictures if clients else 0,
         }
@@ -153,6 +155,8 @@ def main():
         "cost_of_dashboard_beside_inside": ratio("dashboard", "inside", "seconds"),
         "cpu_of_dashboard_beside_inside": ratio("dashboard", "inside", "cpu"),
         "processor_share_of_dashboard": middle("dashboard", "share"),
+        # The clients run on the same processors, which is no cost of the dashboard.
+        "processor_share_of_clients": middle("dashboard", "clients"),
         "memory_of_dashboard_bytes": middle("dashboard", "memory") - middle("inside", "memory"),
         "bytes_to_clients": middle("dashboard", "bytes"),
         "pictures": middle("dashboard", "pictures"),

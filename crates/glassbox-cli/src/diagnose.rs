@@ -2,9 +2,9 @@
 
 use crate::Failure;
 use crate::args::Diagnose;
+use crate::eval::data_of;
 use crate::output::{note, say};
-use crate::train::load_options;
-use glassbox::data::{DataPair, load};
+use glassbox::data::DataPair;
 use glassbox::run::read_events;
 use glassbox::{Doctor, Event, RunRecord, Samples};
 use serde_json::json;
@@ -22,26 +22,24 @@ pub fn run(arguments: Diagnose) -> Result<(), Failure> {
         doctor.compare(test, "test");
     }
     doctor.check_labels();
-    let [mut steps, mut epochs, mut looks] = [0u64; 3];
-    let skipped = read_events(&arguments.run, &mut |event| {
+    let (mut steps, mut epochs, mut looks) = (0, 0, 0u64);
+    let unread = read_events(&arguments.run, &mut |event| {
         match event {
             Event::Step { step, .. } => steps = *step,
-            Event::Epoch(_) => epochs += 1,
+            Event::Epoch(record) => epochs = record.epoch,
             Event::Inside { .. } => looks += 1,
             _ => {}
         }
         doctor.hear(event);
     })?;
-    if skipped > 0 {
-        note(format!("passed over {skipped} damaged lines of events.jsonl"));
-    }
+    unread.note().iter().for_each(note);
     let checked = json!({
         "training_samples": samples.map_or(0, |samples| samples.len()),
         "test_samples": test.map_or(0, |samples| samples.len()),
         "steps": steps,
         "epochs": epochs,
         "looks_inside": looks,
-        "damaged_lines": skipped,
+        "damaged_lines": unread.damaged_lines,
     });
     if arguments.json {
         say(json!({ "findings": doctor.findings(), "checked": checked }));
@@ -66,13 +64,10 @@ pub fn run(arguments: Diagnose) -> Result<(), Failure> {
 
 /// The data of the run, if they are at hand and still the same.
 fn find_data(arguments: &Diagnose, record: &RunRecord) -> Result<Option<DataPair>, Failure> {
-    let is_asked = arguments.data.is_some();
-    let name = arguments.data.as_deref().unwrap_or(record.data.place());
-    let found = load(name, &load_options(arguments.data_dir.as_deref(), false));
-    let found = found.map_err(glassbox::Error::from);
-    match found.and_then(|data| record.check_data(&arguments.run, &data).map(|()| data)) {
+    let Diagnose { run, data, data_dir, .. } = arguments;
+    match data_of(run, record, data.as_deref(), data_dir.as_deref()) {
         Ok(data) => Ok(Some(data)),
-        Err(error) if is_asked => Err(error.into()),
+        Err(error) if data.is_some() => Err(error.into()),
         Err(error) => {
             note(format!("the data could not be looked at: {error}"));
             Ok(None)

@@ -4,8 +4,8 @@ use crate::Failure;
 use crate::args::Eval;
 use crate::output::{note, say};
 use crate::train::load_options;
-use glassbox::data::{DataName, load};
-use glassbox::{Device, RunRecord, Samples, evaluate};
+use glassbox::data::{DataName, DataPair, load};
+use glassbox::{Device, Error, RunRecord, Samples, evaluate};
 use serde_json::json;
 use std::path::Path;
 
@@ -53,6 +53,18 @@ pub fn run(arguments: Eval) -> Result<(), Failure> {
         found.confusion,
     ));
     Ok(())
+}
+
+/// The data of a run, if they are at hand and still the same; `asked` says where they are now.
+pub fn data_of(
+    folder: &Path,
+    record: &RunRecord,
+    asked: Option<&str>,
+    directory: Option<&Path>,
+) -> Result<DataPair, Error> {
+    let data = load(asked.unwrap_or(record.data.place()), &load_options(directory, false))?;
+    record.check_data(folder, &data)?;
+    Ok(data)
 }
 
 /// The data that were asked for, or else what the run was trained on.

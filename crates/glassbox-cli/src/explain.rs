@@ -6,9 +6,7 @@ use crate::eval::data_name;
 use crate::output::say;
 use crate::train::load_options;
 use glassbox::data::load;
-use glassbox::{
-    Device, Init, Loss, Network, Quantity, Samples, Targets, Tensor, evaluate, explain, run,
-};
+use glassbox::{Device, Init, Loss, Network, Quantity, Samples, evaluate, explain, run};
 use std::path::Path;
 
 pub fn run(arguments: Explain) -> Result<(), Failure> {
@@ -19,12 +17,9 @@ pub fn run(arguments: Explain) -> Result<(), Failure> {
     };
     let quantity = Quantity::parse(&arguments.what, &network)?;
     let samples = batch(&arguments, &network)?;
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let mut x = Tensor::zeros(&[order.len(), samples.width]);
-    samples.gather(&Device::Reference, &mut x, &order)?;
-    let labels = samples.labels().expect("images have classes");
+    let (x, answers) = samples.whole(&Device::Reference)?;
     let loss = Loss::CrossEntropy(arguments.reduction);
-    let found = explain(&network, loss, &x, Targets::Classes(labels), &quantity)?;
+    let found = explain(&network, loss, &x, answers.targets(), &quantity)?;
     if arguments.json {
         say(serde_json::to_string(&found).expect("an explanation is plain values"));
     } else {

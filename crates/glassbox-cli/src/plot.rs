@@ -2,10 +2,10 @@
 
 use crate::Failure;
 use crate::args::{Plot, What};
+use crate::eval::data_of;
 use crate::output::{note, say};
-use crate::train::load_options;
 use clap::ValueEnum;
-use glassbox::data::{Dataset, load};
+use glassbox::data::Dataset;
 use glassbox::file::durable;
 use glassbox::{Device, Network, RunRecord};
 use glassbox_plot::{self as plot, CurveOptions, History, Look, Seen};
@@ -138,19 +138,15 @@ fn out(arguments: &Plot, whats: &[What]) -> Result<Out, Failure> {
 
 /// The run in a folder.
 fn find(folder: &Path) -> Result<Found, Failure> {
-    let path = folder.join("events.jsonl");
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let name = whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
-    let reading = History::read(&path, &name).map_err(|error| {
-        let hint = "name the folder of a run, as `glassbox train` prints it";
-        Failure::Other(format!("{}: {error} (hint: {hint})", path.display()))
-    })?;
-    if let Some(why) = reading.note {
-        note(format!("{}: {why}", path.display()));
+    let (history, unread) = History::read(folder, &name)?;
+    if let Some(why) = unread.note() {
+        note(format!("{name}: {why}"));
     }
     // Its settings only say which runs belong together, so a run is drawn without them too.
     let record = RunRecord::read(folder).ok();
-    Ok(Found { folder: folder.to_path_buf(), history: reading.history, record })
+    Ok(Found { folder: folder.to_path_buf(), history, record })
 }
 
 /// The reason of a failure that ends nothing.
@@ -270,8 +266,8 @@ impl Pictures<'_> {
     /// The test images and what the network makes of them; nothing if they are not at hand.
     fn data(&self, network: &mut Network) -> Result<Option<(Dataset, Seen)>, Failure> {
         let Some(record) = &self.found[0].record else { return Ok(None) };
-        let options = load_options(self.arguments.data_dir.as_deref(), false);
-        let Ok(pair) = load(record.data.place(), &options) else { return Ok(None) };
+        let (folder, directory) = (&self.found[0].folder, self.arguments.data_dir.as_deref());
+        let Ok(pair) = data_of(folder, record, None, directory) else { return Ok(None) };
         let seen = Seen::new(network, &Device::cpu(None)?, &pair.test)?;
         Ok(Some((pair.test, seen)))
     }

@@ -180,13 +180,15 @@ fn a_lost_device_leaves_the_last_checkpoint_and_the_cpu_goes_on_from_it() {
         [&words[..first], &words[first + 2..]].concat()
     };
     let expected = glassbox(folder.path(), &epochs("whole", "cpu")).ok().json();
-    // 80 steps an epoch, of two kernels each, and some for the first evaluation: it breaks in the second.
-    let lost = [("GLASSBOX_SIM_LOST_AFTER", "250")];
+    // 80 steps an epoch, of two kernels each, and some for the first evaluation and for each call of the plan, of which
+    // a busy machine makes more: it breaks in the second or in the third.
+    let lost = [("GLASSBOX_SIM_LOST_AFTER", "370")];
     let outcome = simulated(folder.path(), &epochs("broken", "cuda"), &lost).hints(&[1]);
     assert!(outcome.stderr.contains("device was lost"), "{outcome:?}");
     let hint = outcome.stderr.lines().last().unwrap();
     assert!(hint.contains("`glassbox train --resume broken`"), "{outcome:?}");
-    assert!(hint.contains("the checkpoint of step 80"), "{outcome:?}");
+    let steps = ["the checkpoint of step 80", "the checkpoint of step 160"];
+    assert!(steps.iter().any(|step| hint.contains(step)), "{outcome:?}");
     let words = ["train", "--resume", "broken", "--device", "cpu", "--quiet", "--json"];
     let found = glassbox(folder.path(), &words).ok().json();
     assert_eq!(found["model_sha256"], expected["model_sha256"]);

@@ -88,6 +88,22 @@ fn what_is_not_finite_is_named_and_remembered() {
     assert_eq!(found.code, Some(1));
     assert!(found.stdout.contains("not-finite at step "), "{}", found.stdout);
     assert!(!found.stderr.contains("damaged"), "{}", found.stderr);
+
+    // The step that had no number is in the log, which a picture shows, and goes there again when the run does.
+    let log = home.path().join("run/events.jsonl");
+    let last_loss = || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let mut events =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.rfind(|event| event["event"] == "step").unwrap()["loss"].clone()
+    };
+    let loss = last_loss();
+    assert!(loss == "NaN" || loss == "Infinity", "{loss}");
+    glassbox(home.path(), &["plot", "run", "-o", "curves.svg"]).ok();
+    let svg = std::fs::read_to_string(home.path().join("curves.svg")).unwrap();
+    assert!(svg.contains("class=\"gap\"") && svg.contains("no number"), "{svg}");
+    glassbox(home.path(), &["train", "--resume", "run"]).hints(&[1]);
+    assert_eq!(last_loss(), loss);
 }
 
 #[test]
@@ -98,7 +114,12 @@ fn damaged_and_hostile_events_are_passed_over() {
     append(&run, &vec![b'['; 40 << 20]);
     append(&run, b"\n{\"event\":\"step\"");
     let found = glassbox(home.path(), &["diagnose", "run"]).ok();
-    assert_eq!(found.stderr.matches("passed over 5 damaged lines").count(), 1, "{}", found.stderr);
+    assert_eq!(
+        found.stderr.matches("events.jsonl: 5 damaged lines").count(),
+        1,
+        "{}",
+        found.stderr
+    );
 
     // Words of a file come to the terminal without what a terminal would obey.
     let event =

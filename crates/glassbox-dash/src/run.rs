@@ -3,8 +3,8 @@
 use crate::facts::Facts;
 use crate::feed::{Inbox, lock};
 use crate::story::Story;
+use glassbox::run::Follower;
 use glassbox::{Control, Event, RunRecord};
-use glassbox_plot::Follower;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Run {
             record: None,
             glance: Facts::default(),
             story: None,
-            follower: Follower::new(&folder.join(EVENTS)),
+            follower: Follower::new(folder),
             stamp: None,
             used: Instant::now(),
         };
@@ -103,7 +103,7 @@ impl Run {
             state.record = RunRecord::read(&self.folder).ok();
         }
         if self.live.is_none() && state.story.is_some() && state.used.elapsed() > FORGET {
-            let follower = Follower::new(&self.folder.join(EVENTS));
+            let follower = Follower::new(&self.folder);
             (state.story, state.follower, state.stamp) = (None, follower, None);
         }
         // A training in this process says itself what happens.

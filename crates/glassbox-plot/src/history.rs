@@ -1,6 +1,8 @@
-//! What happened in a run, as its events tell: gathered live, or read from a file that is not trusted.
+//! What happened in a run, as its events tell: gathered live, or read from its folder.
 
-use glassbox::{Ending, EpochRecord, Event, LayerInside};
+use glassbox::run::{Unread, read_events};
+use glassbox::{Ending, EpochRecord, Event, LayerInside, Result};
+use std::path::Path;
 
 /// What happened in a run.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +19,8 @@ pub struct History {
     pub insides: Vec<(u64, Vec<LayerInside>)>,
     /// Why it ended, if it did.
     pub ending: Option<Ending>,
-    /// How many more steps, and looks, have to come before one is kept: long runs are thinned.
-    strides: [Stride; 2],
+    /// How many more steps, looks and epochs have to come before one is kept: long runs are thinned.
+    strides: [Stride; 3],
 }
 
 /// How a run began.
@@ -60,12 +62,9 @@ impl Default for Stride {
     }
 }
 
-/// The most steps and looks that are kept, and the first of them, which stay.
-const MOST: [usize; 2] = [40_000, 600];
-const FIRST: [usize; 2] = [100, 20];
-
-/// The most epochs that are kept: more are hardly seen apart.
-const MOST_EPOCHS: usize = 100_000;
+/// The most steps, looks and epochs that are kept, and the first of them, which stay.
+const MOST: [usize; 3] = [40_000, 600, 20_000];
+const FIRST: [usize; 3] = [100, 20, 100];
 
 impl History {
     /// A run of that name of which nothing is known yet.
@@ -94,10 +93,20 @@ impl History {
                 let inside = (*step, layers.clone());
                 self.strides[1].keep(&mut self.insides, inside, 1);
             }
-            Event::Epoch(epoch) if self.epochs.len() < MOST_EPOCHS => self.epochs.push(*epoch),
+            Event::Epoch(epoch) => self.strides[2].keep(&mut self.epochs, *epoch, 2),
             Event::Finished { ending, .. } => self.ending = Some(*ending),
             _ => {}
         }
+    }
+
+    /// What the events in a run's folder tell, and what of them could not be read.
+    ///
+    /// # Errors
+    /// If there are none, or they cannot be read.
+    pub fn read(folder: &Path, name: &str) -> Result<(History, Unread)> {
+        let mut history = History::new(name);
+        let unread = read_events(folder, &mut |event| history.push(event))?;
+        Ok((history, unread))
     }
 
     /// Steps an epoch, as far as it is known.
@@ -139,6 +148,30 @@ mod tests {
     fn step(step: u64) -> Event {
         let (loss, epoch_loss, epoch_accuracy) = (1.0, 1.0, None);
         Event::Step { step, epoch: 1, loss, epoch_loss, epoch_accuracy, rate: 0.1, seconds: 1.0 }
+    }
+
+    #[test]
+    fn a_file_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = serde_json::to_string(&step(1)).unwrap();
+        text.push_str(
+            "\n{\"event\":\"step\",\"step\":2,\"epoch\":1,\"loss\":null,\"epoch_loss\":null,",
+        );
+        text.push_str(
+            "\"epoch_accuracy\":0.5,\"rate\":0.1,\"seconds\":0.2}\n\nnonsense\n{}\n[1]\n\"\\\n",
+        );
+        text.push_str(&"x".repeat(9 << 20));
+        text.push('\n');
+        text.push_str(&"[".repeat(1 << 20));
+        text.push('\n');
+        text.push_str(&serde_json::to_string(&step(3)).unwrap());
+        let mut bytes = text.into_bytes();
+        bytes.extend(b"\n\xff\xfe\n{\"event\":\"step\",\"st");
+        std::fs::write(folder.path().join("events.jsonl"), bytes).unwrap();
+        let (history, unread) = History::read(folder.path(), "run").unwrap();
+        assert_eq!(history.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(history.steps[1].loss.is_nan());
+        assert_eq!(unread.note().unwrap(), "events.jsonl: 8 damaged lines are passed over");
     }
 
     #[test]

@@ -119,6 +119,20 @@ def test_listeners_hear_what_the_command_line_writes(batch, tmp_path):
     assert "validation accuracy" in history._repr_html_() and "History(3 epochs, complete" in repr(history)
 
 
+def test_what_is_no_number_is_heard_and_written(batch, tmp_path):
+    heard, log = [], glassbox.callbacks.EventLog(tmp_path / "events.jsonl")
+    with pytest.raises(Exception, match="the loss became"):
+        Network("4-8-relu-3").fit(*batch, lr=1e30, optimizer="sgd", schedule="constant", callbacks=[heard.append, log], verbose=True)
+    kinds = [event["event"] for event in heard]
+    assert kinds[-2:] == ["step", "warning"] and heard[-1]["code"] == "not-finite"
+    loss = heard[-2]["loss"]
+    assert isinstance(loss, float) and not np.isfinite(loss)
+    # JSON as everybody reads it, and Rust and JavaScript know the words.
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    written = json.loads(lines[-2], parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert written["loss"] in ("NaN", "Infinity") and str(glassbox.callbacks.event_of(lines[-2])) == str(heard[-2])
+
+
 def test_a_listener_may_ask_the_network_and_stop(batch):
     network, seen = Network("4-8-relu-3"), []
 

@@ -1,13 +1,16 @@
 //! Events: all that leaves the trainer.
 //!
 //! The trainer knows no listener. It emits events, and whoever wants to know implements [`Sink`]:
-//! the run's folder, the live line, a dashboard. In a file they are one JSON object a line.
+//! the run's folder, the live line, a dashboard. In a file they are one JSON object a line, in which numbers that are not
+//! finite are the words "NaN", "Infinity" and "-Infinity".
+
+pub(crate) mod number;
 
 use crate::error::Result;
 use crate::inside::LayerInside;
 use crate::network::Network;
 use crate::telemetry::GpuReading;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,7 @@ pub enum Event {
         /// The step it goes on from; 0 at the beginning.
         step: u64,
         /// The mean loss before the first step, and what a network that knows nothing would have.
+        #[serde(with = "number", default)]
         untrained: Option<[f64; 2]>,
     },
     /// A step was made.
@@ -40,16 +44,19 @@ pub enum Event {
         /// The epoch, counted from 1.
         epoch: u32,
         /// The mean loss of the step's batch.
-        #[serde(deserialize_with = "number")]
+        #[serde(with = "number")]
         loss: f64,
         /// The mean loss of the epoch so far.
-        #[serde(deserialize_with = "number")]
+        #[serde(with = "number")]
         epoch_loss: f64,
         /// The accuracy on the epoch's samples so far, each before it was learned from; of a classifier.
+        #[serde(with = "number", default)]
         epoch_accuracy: Option<f64>,
         /// The learning rate.
+        #[serde(with = "number")]
         rate: f32,
         /// Training time of the run so far, in seconds.
+        #[serde(with = "number")]
         seconds: f64,
     },
     /// What a step was like inside: now and then, if somebody asked for it.
@@ -104,11 +111,6 @@ pub enum Event {
     },
 }
 
-/// JSON has neither NaN nor infinities and says null for them, which is read as NaN.
-fn number<'de, D: Deserializer<'de>>(json: D) -> std::result::Result<f64, D::Error> {
-    Ok(Option::deserialize(json)?.unwrap_or(f64::NAN))
-}
-
 /// An epoch in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -117,14 +119,19 @@ pub struct EpochRecord {
     /// The steps made so far.
     pub step: u64,
     /// The mean loss on the training samples, each before it was learned from.
+    #[serde(with = "number")]
     pub train_loss: f64,
     /// The accuracy on the training samples, each before it was learned from; of a classifier.
+    #[serde(with = "number", default)]
     pub train_accuracy: Option<f64>,
     /// The mean loss on the validation samples, if there are any.
+    #[serde(with = "number", default)]
     pub validation_loss: Option<f64>,
     /// The accuracy on the validation samples, if there are any; of a classifier.
+    #[serde(with = "number", default)]
     pub validation_accuracy: Option<f64>,
     /// How long its steps took, in seconds.
+    #[serde(with = "number")]
     pub seconds: f64,
 }
 
@@ -139,6 +146,7 @@ pub enum Change {
     /// The schedule's rates are multiplied by a factor, from the next step on.
     Rate {
         /// The factor.
+        #[serde(with = "number")]
         factor: f32,
     },
 }

@@ -5,13 +5,13 @@
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::event::number;
 use crate::layers::{Parameter, Part};
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::plan::{Layered, Plan, Steps};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-
 use std::time::{Duration, Instant};
 
 /// So many numbers of a tensor are looked at, evenly spaced, if it has more.
@@ -27,12 +27,16 @@ const FIRST: u64 = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The least, and the largest; of those that are finite.
+    #[serde(with = "number")]
     pub range: [f32; 2],
     /// The mean.
+    #[serde(with = "number")]
     pub mean: f32,
     /// The standard deviation.
+    #[serde(with = "number")]
     pub deviation: f32,
     /// √Σx², of all numbers, also where only some are looked at.
+    #[serde(with = "number")]
     pub norm: f64,
     /// How many are NaN or infinite, of all.
     pub not_finite: u64,
@@ -68,6 +72,7 @@ pub struct ParameterInside {
     /// The gradient of the loss with respect to them.
     pub gradient: Spread,
     /// ‖new − old‖ / ‖old‖; nothing where the old norm is zero. About 10⁻³ is usual.
+    #[serde(with = "number", default)]
     pub update_ratio: Option<f64>,
 }
 

@@ -1,9 +1,13 @@
 //! A run is a folder: `run.toml`, `events.jsonl`, `checkpoints/`, `model.safetensors`.
 
+mod follow;
 mod log;
+mod reading;
 mod record;
+mod thinning;
 
-pub use log::read_events;
+pub use follow::Follower;
+pub use reading::{Unread, read_events};
 pub use record::{DataRecord, Report, RunRecord};
 
 use crate::control::Control;

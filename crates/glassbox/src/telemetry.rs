@@ -3,6 +3,7 @@
 //! Not every GPU tells everything, and in a container or under MIG some of it is hidden. What is not told is `None`,
 //! with the reason beside it.
 
+use crate::event::number;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::error::NvmlError;
@@ -21,6 +22,7 @@ pub struct GpuReading {
     /// Memory in all, in bytes.
     pub memory_total_bytes: Option<u64>,
     /// Power, in watts.
+    #[serde(with = "number", default)]
     pub power_watts: Option<f64>,
     /// Temperature, in degrees Celsius.
     pub temperature_celsius: Option<u32>,

@@ -392,7 +392,9 @@ impl Trainer {
         let progress = &mut self.progress;
         progress.count(sum, result, seconds);
         let step = progress.step;
-        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) || self.is_paused {
+        let is_sound = result.loss.is_finite();
+        // The step that ends a run is told of, whichever it is.
+        if step <= FIRST_STEPS || step.is_multiple_of(NOW_AND_THEN) || !is_sound || self.is_paused {
             sink.event(&Event::Step {
                 step,
                 epoch: progress.epoch + 1,
@@ -403,7 +405,7 @@ impl Trainer {
                 seconds: progress.seconds,
             })?;
         }
-        if result.loss.is_finite() {
+        if is_sound {
             return Ok(());
         }
         Err(self.diverged(format!("the loss became {}", result.loss), self.progress.step))

@@ -98,13 +98,14 @@ impl Layer for Sick {
 #[derive(Default)]
 struct Ears {
     step: u64,
+    loss: f64,
     warnings: Vec<Finding>,
 }
 
 impl Sink for Ears {
     fn event(&mut self, event: &Event) -> Result<()> {
         match event.clone() {
-            Event::Step { step, .. } => self.step = step,
+            Event::Step { step, loss, .. } => (self.step, self.loss) = (step, loss),
             Event::Warning { step, code, what, cause, cure } => {
                 self.warnings.push(Finding { step, code, what, cause, cure });
             }
@@ -204,6 +205,14 @@ fn what_is_hit_is_named_in_every_layer() {
             }
         }
     }
+}
+
+/// Long after the first steps only every tenth is told of, and this one.
+#[test]
+fn the_step_of_a_loss_that_is_not_finite_is_told_of() {
+    let network = network(OPEN, 6, Hit::Output, 232, f32::INFINITY);
+    let (error, ears) = run(network, Settings { epochs: 20, ..settings(OPEN) }, samples());
+    assert!(error.is_some() && ears.step == 233 && !ears.loss.is_finite(), "{}", ears.step);
 }
 
 /// What an activation makes 1 or 0 of is found nowhere after it, and nothing is lost.

@@ -1,14 +1,15 @@
 """Listeners of a training.
 
 A callback is a function of one event, or an object with such a method ``event``. Events are dictionaries, the objects
-of a run's ``events.jsonl``: ``{"event": "started", ...}``, ``"step"``, ``"epoch"``, ``"system"`` (a GPU) and
-``"finished"``. All steps are heard up to the hundredth, then every tenth. A callback that raises :class:`StopTraining`
+of a run's ``events.jsonl``: ``{"event": "started", ...}``, ``"step"``, ``"epoch"``, ``"system"`` (a GPU), ``"warning"``
+(a loss that is no longer a number) and ``"finished"``. All steps are heard up to the hundredth, then every tenth. A callback that raises :class:`StopTraining`
 ends the training as an interrupt would, without an error, once all have heard the event; whatever else it raises ends it too, and is passed on.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -33,6 +34,37 @@ class Sink(Protocol):
 Callback = Sink | Callable[[Event], object]
 
 
+# JSON has neither NaN nor infinities: in a file they are these words.
+_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def event_of(text: str) -> Event:
+    """The event that a line of ``events.jsonl`` tells of."""
+
+    def number(value: Any) -> Any:
+        if isinstance(value, list):
+            return [number(one) for one in value]
+        return _WORDS.get(value, value) if isinstance(value, str) else value
+
+    event: Event = json.loads(text, object_hook=lambda found: {name: number(value) for name, value in found.items()})
+    return event
+
+
+def line_of(event: Event) -> str:
+    """The line that tells of it."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [plain(one) for one in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return value
+
+    return json.dumps(plain(event), allow_nan=False)
+
+
 def hear(callback: Callback, event: Event) -> None:
     """Tells a callback of an event."""
     if isinstance(callback, Sink):
@@ -51,7 +83,7 @@ class EventLog:
         """Writes it at once, so that nothing is lost however the training ends."""
         mode = "w" if event["event"] == "started" else "a"
         with open(self.path, mode, encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(line_of(event) + "\n")
 
 
 class Progress:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import _arrays, _native
 from ._devices import open_device
 from ._numbers import real, whole
-from .callbacks import Callback, Event, Progress, StopTraining, hear
+from .callbacks import Callback, Progress, StopTraining, event_of, hear
 from .history import History, epoch_of, html_table
 from .layers import Layer, text_of
 from .losses import CrossEntropy, Loss, loss_of
@@ -325,7 +325,7 @@ class Network:
         progress = Progress() if verbose else None
 
         def listen(text: str) -> bool:
-            event: Event = json.loads(text)
+            event = event_of(text)
             # Not before: a training that is refused leaves the history of the one before.
             if event["event"] == "started":
                 self.history = history

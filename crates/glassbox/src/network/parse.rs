@@ -11,7 +11,7 @@ use std::fmt;
 const MOST_PARAMETERS: usize = 1 << 28;
 
 /// The most layers, so that all arrays of a training fit into one file.
-const MOST_LAYERS: usize = 1000;
+pub(crate) const MOST_LAYERS: usize = 1000;
 
 /// The input width and the layers that `text` names.
 pub(super) fn parse(text: &str, init: Init, seed: u64) -> Result<(usize, Vec<Box<dyn Layer>>)> {

@@ -1,20 +1,26 @@
 //! `events.jsonl`: every event of a run, one JSON object a line.
 
+use super::reading::{each_line, read_events};
+use super::thinning::Thinning;
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::file::durable;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
 
 /// The file of a run's events.
 pub(super) struct EventLog {
     path: PathBuf,
     file: BufWriter<File>,
+    thinning: Thinning,
 }
 
 impl EventLog {
-    const FILE: &str = "events.jsonl";
+    pub const FILE: &str = "events.jsonl";
 
     /// An empty file.
     pub fn create(folder: &Path) -> Result<EventLog> {
@@ -25,80 +31,54 @@ impl EventLog {
 
     /// The newest step of which the log says that it was kept: in a checkpoint, or as the end.
     pub fn kept(folder: &Path) -> u64 {
-        let text = fs::read(folder.join(EventLog::FILE)).unwrap_or_default();
-        let events = text.split(|&byte| byte == b'\n').filter_map(|line| {
-            match serde_json::from_slice(line).ok()? {
-                Event::Checkpoint { step, .. } | Event::Finished { step, .. } => Some(step),
-                _ => None,
+        let mut newest = 0;
+        let hear = &mut |event: &Event| match event {
+            Event::Checkpoint { step, .. } | Event::Finished { step, .. } => {
+                newest = newest.max(*step);
             }
-        });
-        events.max().unwrap_or(0)
+            _ => {}
+        };
+        // A log that cannot be read says nothing.
+        _ = read_events(folder, hear);
+        newest
     }
 
     /// The file without what came after `step`, which will happen again.
     pub fn resume(folder: &Path, step: u64) -> Result<EventLog> {
         let path = folder.join(EventLog::FILE);
-        let text = fs::read(&path).unwrap_or_default();
-        // A line that cannot be read was cut off by a kill, and is dropped alone.
-        let lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| {
-            let event = serde_json::from_slice::<Event>(line);
-            line.ends_with(b"\n") && event.is_ok_and(|event| happened_by(&event, step))
-        });
-        durable::write(&path, &lines.flatten().copied().collect::<Vec<u8>>())?;
-        EventLog::open(path)
+        let (mut text, mut thinning) = (Vec::new(), Thinning::new());
+        if let Ok(file) = File::open(&path) {
+            let keep = &mut |line: &[u8], event: Option<Event>| {
+                // A line that cannot be read was cut off by a kill, and is dropped alone.
+                let is_whole = line.ends_with(b"\n");
+                if let Some(event) = event.filter(|event| is_whole && happened_by(event, step)) {
+                    _ = thinning.write(&event, line, &mut text);
+                }
+            };
+            each_line(BufReader::new(file), keep).map_err(|error| cannot_write(&path, &error))?;
+        }
+        durable::write(&path, &text)?;
+        let log = EventLog::open(path)?;
+        Ok(EventLog { thinning, ..log })
     }
 
     fn open(path: PathBuf) -> Result<EventLog> {
         let file = OpenOptions::new().append(true).open(&path);
         let file = file.map_err(|error| cannot_write(&path, &error))?;
-        Ok(EventLog { path, file: BufWriter::new(file) })
-    }
-}
-
-/// No event takes as many bytes: a look into a layer takes about two thousand.
-const MOST_BYTES: u64 = 1 << 24;
-
-/// Gives the events of a run's folder to `hear`, one by one. Returns how many lines were damaged and passed over.
-///
-/// # Errors
-/// If there is no such file, or it cannot be read.
-pub fn read_events(folder: &Path, hear: &mut dyn FnMut(&Event)) -> Result<u64> {
-    let path = folder.join(EventLog::FILE);
-    let fail = |error: std::io::Error| {
-        let hint = "name the folder of a run, as `glassbox train` prints it".to_string();
-        Error::Run { path: path.clone(), reason: error.to_string(), hint }
-    };
-    let mut file = BufReader::new(File::open(&path).map_err(fail)?);
-    let (mut line, mut skipped) = (Vec::new(), 0);
-    loop {
-        line.clear();
-        let read = (&mut file).take(MOST_BYTES).read_until(b'\n', &mut line).map_err(fail)?;
-        if read == 0 {
-            return Ok(skipped);
-        }
-        match serde_json::from_slice::<Event>(&line) {
-            Ok(event) => hear(&event),
-            Err(_) => skipped += 1,
-        }
-        // The rest of a line that is too long is no event either.
-        while read as u64 == MOST_BYTES && line.last() != Some(&b'\n') {
-            line.clear();
-            if (&mut file).take(MOST_BYTES).read_until(b'\n', &mut line).map_err(fail)? == 0 {
-                break;
-            }
-        }
+        Ok(EventLog { path, file: BufWriter::new(file), thinning: Thinning::new() })
     }
 }
 
 impl Sink for EventLog {
     fn event(&mut self, event: &Event) -> Result<()> {
-        let line =
-            serde_json::to_string(event).map_err(|error| cannot_write(&self.path, &error))?;
-        let mut written = writeln!(self.file, "{line}");
-        if !matches!(event, Event::Step { .. }) {
-            written = written.and_then(|()| self.file.flush());
+        let mut line =
+            serde_json::to_vec(event).map_err(|error| cannot_write(&self.path, &error))?;
+        line.push(b'\n');
+        let mut written = self.thinning.write(event, &line, &mut self.file);
+        if !matches!(event, Event::Step { .. }) && matches!(written, Ok(true)) {
+            written = self.file.flush().map(|()| true);
         }
-        written.map_err(|error| cannot_write(&self.path, &error))
+        written.map(|_| ()).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 

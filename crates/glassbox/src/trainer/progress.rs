@@ -2,7 +2,7 @@
 
 use super::Trainer;
 use crate::error::{Error, Result};
-use crate::event::{EpochRecord, Event, Sink};
+use crate::event::{EpochRecord, Event, Sink, number};
 use crate::file::{Checkpoint, NamedArray, checkpoint};
 use crate::network::{from_array, to_array};
 use crate::plan::StepResult;
@@ -64,9 +64,10 @@ pub struct Best {
     /// The epoch, counted from 1.
     pub epoch: u32,
     /// Its accuracy on the validation samples, of a classifier.
+    #[serde(with = "number", default)]
     pub accuracy: Option<f64>,
     /// Its mean loss on them.
-    #[serde(default)]
+    #[serde(with = "number", default)]
     pub loss: f64,
     /// The parameters at its end.
     #[serde(skip)]
