@@ -7,7 +7,7 @@ use crate::image::{in_characters, read_png};
 use crate::output::{note, say};
 use crate::train::load_options;
 use glassbox::data::{load, prepare};
-use glassbox::{Device, Network, Tensor};
+use glassbox::{Device, Flow, Network};
 use serde_json::{Value, json};
 
 /// How many classes are listed for an image.
@@ -31,8 +31,8 @@ pub fn run(arguments: Predict) -> Result<(), Failure> {
     };
     let mut results = Vec::new();
     for image in images {
-        let probabilities = probabilities(&mut network, &device, &image)?;
-        if probabilities.iter().any(|share| !share.is_finite()) {
+        let flow = flow(&mut network, &device, &image)?;
+        if flow.answer.is_none() {
             note(format!(
                 "warning: {}: the outputs are not finite, so there is no answer: the model holds \
                  infinities or NaN, or makes them",
@@ -40,9 +40,9 @@ pub fn run(arguments: Predict) -> Result<(), Failure> {
             ));
         }
         if arguments.json {
-            results.push(as_json(&image, &probabilities));
+            results.push(as_json(&image, &flow));
         } else {
-            say(as_text(&image, &probabilities));
+            say(as_text(&image, &flow));
         }
     }
     if arguments.json {
@@ -75,17 +75,13 @@ fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
 fn png_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
     let image = |path: &std::path::PathBuf| {
         let grey = read_png(path).map_err(Failure::Other)?;
-        let pixels = prepare::prepare(&grey.pixels, grey.width, grey.height);
+        let pixels = prepare::photograph(&grey.pixels, grey.width, grey.height);
         Ok(Image { name: path.display().to_string(), pixels, columns: prepare::SIDE, label: None })
     };
     arguments.images.iter().map(image).collect()
 }
 
-fn probabilities(
-    network: &mut Network,
-    device: &Device,
-    image: &Image,
-) -> Result<Vec<f32>, Failure> {
+fn flow(network: &mut Network, device: &Device, image: &Image) -> Result<Flow, Failure> {
     if image.pixels.len() != network.input_width() {
         let (found, needed) = (image.pixels.len(), network.input_width());
         let message = format!(
@@ -94,38 +90,20 @@ fn probabilities(
         );
         return Err(Failure::Other(message));
     }
-    let mut x = Tensor::zeros(&[1, image.pixels.len()]);
-    device.gather(&mut x, &image.pixels, &[0])?;
-    let logits = network.forward(device, &x)?;
-    let mut probabilities = Tensor::zeros(logits.shape());
-    device.softmax(&mut probabilities, logits)?;
-    Ok(probabilities.data().to_vec())
+    Ok(Flow::of_image(network, device, &image.pixels)?)
 }
 
-/// The most probable class; none if one of them is not a number.
-fn answer(probabilities: &[f32]) -> Option<usize> {
-    let is_number = probabilities.iter().all(|share| share.is_finite());
-    is_number.then(|| ranked(probabilities)[0])
-}
-
-/// The classes, most probable first.
-fn ranked(probabilities: &[f32]) -> Vec<usize> {
-    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
-    classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    classes
-}
-
-fn as_json(image: &Image, probabilities: &[f32]) -> Value {
+fn as_json(image: &Image, flow: &Flow) -> Value {
     json!({
         "image": image.name,
-        "prediction": answer(probabilities),
+        "prediction": flow.answer,
         "label": image.label,
-        "probabilities": probabilities,
+        "probabilities": flow.probabilities,
     })
 }
 
-fn as_text(image: &Image, probabilities: &[f32]) -> String {
-    let answer = answer(probabilities);
+fn as_text(image: &Image, flow: &Flow) -> String {
+    let answer = flow.answer;
     let verdict = match image.label.map(usize::from) {
         Some(label) if answer == Some(label) => format!(", and {label} it is"),
         Some(label) => format!(", but it is {label}"),
@@ -133,7 +111,7 @@ fn as_text(image: &Image, probabilities: &[f32]) -> String {
     };
     let answer = answer.map_or("no answer".to_string(), |class| class.to_string());
     let picture = in_characters(&image.pixels, image.columns);
-    let (picture, bars): (Vec<&str>, _) = (picture.lines().collect(), bars(probabilities));
+    let (picture, bars): (Vec<&str>, _) = (picture.lines().collect(), bars(flow));
     let rows = (0..picture.len().max(bars.len())).map(|row| {
         let line = picture.get(row).copied().unwrap_or_default();
         let bar = bars.get(row).map_or("", String::as_str);
@@ -143,15 +121,14 @@ fn as_text(image: &Image, probabilities: &[f32]) -> String {
 }
 
 /// A line for each class, the most probable first, and one for those that are not listed.
-fn bars(probabilities: &[f32]) -> Vec<String> {
+fn bars(flow: &Flow) -> Vec<String> {
     let bar = |class: usize| {
-        let share = probabilities[class];
+        let share = flow.probabilities[class];
         let length = (24.0 * share).round() as usize;
         format!("{class:>3}  {:>6.2} %  {}", 100.0 * share, "█".repeat(length))
     };
-    let mut bars: Vec<String> =
-        ranked(probabilities).into_iter().take(MOST_LISTED).map(bar).collect();
-    let left = probabilities.len().saturating_sub(MOST_LISTED);
+    let mut bars: Vec<String> = flow.ranked().into_iter().take(MOST_LISTED).map(bar).collect();
+    let left = flow.probabilities.len().saturating_sub(MOST_LISTED);
     bars.extend((left > 0).then(|| format!("and {left} more")));
     bars
 }

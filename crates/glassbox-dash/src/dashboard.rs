@@ -11,6 +11,7 @@ use crate::run::{Live, Run};
 use crate::runs::Runs;
 use crate::serve::serve;
 use crate::shared::{Shared, clock};
+use crate::step::Batches;
 use crate::token::Token;
 use glassbox::Control;
 use glassbox::data::LoadOptions;
@@ -77,6 +78,7 @@ impl Dashboard {
             news: Mutex::new(News::new(life)),
             pictures: Pictures::new(),
             models: Models::new(options.data.clone()),
+            batches: Batches::default(),
             viewers: AtomicUsize::new(0),
             bell: watch::Sender::new(0),
             host: watch::Sender::new(String::new()),

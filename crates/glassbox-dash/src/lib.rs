@@ -7,12 +7,14 @@
 //! other sites, are refused.
 #![forbid(unsafe_code)]
 
+mod anatomy;
 mod dashboard;
 mod error;
 mod facts;
 mod feed;
 mod guard;
 mod host;
+mod look;
 mod models;
 mod news;
 mod pictures;
@@ -21,6 +23,7 @@ mod run;
 mod runs;
 mod serve;
 mod shared;
+mod step;
 mod story;
 mod token;
 

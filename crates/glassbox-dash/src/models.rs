@@ -24,7 +24,7 @@ pub(crate) struct Models {
 /// A network, and what it makes of the test images.
 pub(crate) struct Model {
     /// Which of the networks of its run it is.
-    version: Version,
+    pub version: Version,
     pub network: Mutex<Network>,
     seen: Mutex<Option<Arc<Seen>>>,
 }
@@ -44,6 +44,11 @@ impl Models {
     pub fn new(options: LoadOptions) -> Models {
         let options = LoadOptions { allow_download: false, ..options };
         Models { options, kept: Mutex::default(), data: Mutex::default() }
+    }
+
+    /// Where data are looked for.
+    pub fn options(&self) -> &LoadOptions {
+        &self.options
     }
 
     /// The newest network of a run that is at hand.

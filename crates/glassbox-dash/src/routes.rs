@@ -2,6 +2,7 @@
 
 mod control;
 mod events;
+mod network;
 mod page;
 mod pictures;
 mod runs;
@@ -28,6 +29,11 @@ pub(crate) fn router(shared: Arc<Shared>, rules: Arc<Rules>) -> Router {
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/control", post(control::change))
+        .route("/api/runs/{id}/network", get(network::anatomy))
+        .route("/api/runs/{id}/network/unit", get(network::unit))
+        .route("/api/runs/{id}/network/image", get(network::image))
+        .route("/api/runs/{id}/network/drawing", post(network::drawing))
+        .route("/api/runs/{id}/network/step", get(network::step))
         .route("/api/pictures/{subject}", get(pictures::picture))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))

@@ -7,6 +7,7 @@ use crate::news::{News, Weight};
 use crate::pictures::Pictures;
 use crate::run::Run;
 use crate::runs::Runs;
+use crate::step::Batches;
 use glassbox::control::Phase;
 use glassbox::{ControlState, Event};
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub news: Mutex<News>,
     pub pictures: Pictures,
     pub models: Models,
+    pub batches: Batches,
     /// How many viewers have a stream open.
     pub viewers: AtomicUsize,
     /// Rings when there are news.

@@ -10,6 +10,13 @@ pub enum Theme {
     Dark,
 }
 
+impl Theme {
+    /// The colours from negative over zero to positive, evenly spaced: red, green and blue each.
+    pub fn diverging(self) -> &'static [[u8; 3]] {
+        &Look::new(900.0, self).colours().diverging
+    }
+}
+
 /// How a picture is to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {

@@ -110,6 +110,19 @@ pub enum Error {
         hint: String,
     },
 
+    /// A layer that makes a network have no linear template.
+    #[error(
+        "layer {layer}, {text}, is not linear on either side of a kink: {reason} (hint: templates are those of dense layers, relu and leaky relu, dropout aside)"
+    )]
+    NotLinear {
+        /// The layer, counted from 0.
+        layer: usize,
+        /// Its text.
+        text: String,
+        /// Why it is not.
+        reason: &'static str,
+    },
+
     /// What was asked for cannot be done as things stand.
     #[error("{what} (hint: {hint})")]
     Refused {

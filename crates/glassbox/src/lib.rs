@@ -59,10 +59,12 @@ pub mod diagnose;
 pub mod evaluate;
 pub mod event;
 pub mod explain;
+pub mod flow;
 pub mod inside;
 pub mod plan;
 pub mod samples;
 pub mod settings;
+pub mod template;
 pub mod trainer;
 
 pub mod run;
@@ -75,6 +77,7 @@ pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate, infer};
 pub use event::{Change, Ending, EpochRecord, Event, Sink};
 pub use explain::{Explanation, Quantity, explain};
+pub use flow::Flow;
 pub use gradcheck::{GradientCheck, check_gradients, check_gradients_watched};
 pub use init::Init;
 pub use inside::{LayerInside, ParameterInside, Spread};
@@ -89,6 +92,7 @@ pub use schedule::Schedule;
 pub use settings::Settings;
 pub use sweep::Sweep;
 pub use telemetry::{GpuReading, Telemetry};
+pub use template::{Template, Templates, templates};
 pub use tensor::Tensor;
 pub use trainer::Trainer;
 

@@ -6,11 +6,15 @@ import { picturesOf } from "./gallery.js";
 import { address, place } from "./place.js";
 import { settings } from "./settings.js";
 import { comparison } from "./comparison.js";
+import { network } from "./network.js";
+import { step } from "./step.js";
 
 const PANELS = [
   { id: "overview", title: "Curves", make: () => stack(picturesOf(["curves", "rate", "throughput"]), comparison()) },
   { id: "inside", title: "Inside", make: () => picturesOf(["flow", "weights", "activations", "gradients", "stuck"]) },
   { id: "learned", title: "Learned", make: () => picturesOf(["first-layer", "classes", "dead", "image", "confusion", "errors"]) },
+  { id: "network", title: "Network", make: network },
+  { id: "step", title: "Open step", make: step },
   { id: "settings", title: "Settings", make: settings },
 ];
 
@@ -44,8 +48,15 @@ export function panels() {
       shown?.remove();
       shown = panel.make(run);
       body.replaceChildren(shown.element);
+      reveal(element.querySelector("nav"), links.find(([id]) => id === panel.id)[1]);
     }
     shown.update(run, ids);
   }
   return { element, update };
+}
+
+/** Moves a row of links, which a phone does not show whole, so far that one is seen. */
+function reveal(nav, link) {
+  const [row, box] = [nav.getBoundingClientRect(), link.getBoundingClientRect()];
+  nav.scrollLeft += Math.max(0, box.right - row.right) + Math.min(0, box.left - row.left);
 }

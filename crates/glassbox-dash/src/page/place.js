@@ -1,6 +1,7 @@
 // Where in the page somebody is, kept in its address: a link shows another the same, and a reload loses nothing.
 
-const DEFAULTS = { run: "", tab: "overview", with: "", smooth: "0.6", log: "0", row: "0" };
+const DEFAULTS = { run: "", tab: "overview", with: "", smooth: "0.6", log: "0", row: "0",
+  class: "", mistakes: "", from: "", ink: "", output: "", unit: "", what: "", first: "0", batch: "", set: "" };
 const listeners = new Set();
 
 /** What the address says, with defaults where it does not. */

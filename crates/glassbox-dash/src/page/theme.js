@@ -18,9 +18,10 @@ export function isDark() {
   return chosen === "auto" ? dark.matches : chosen === "dark";
 }
 
-/** Calls back when it changes. */
+/** Calls back when it changes, until what it returns is called. */
 export function onTheme(listener) {
   listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 function apply() {

@@ -1,7 +1,8 @@
 """The dashboard in a real browser: run.py [--shots FOLDER] GLASSBOX [NAME…].
 
 Curves grow, a training is paused and makes one step, another learning rate, a reload and a lost connection lose nothing,
-eight tabs, a phone, a proxy, a hostile name, the keyboard; with no error on the console and no request to elsewhere.
+eight tabs, a phone, a proxy, a hostile name, the keyboard; a digit is drawn, a unit picked, a step opened; with no error on
+the console and no request to elsewhere.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+import network
 from proxy import PREFIX, Proxy
 from world import World, chromium, eventually, is_drawn, picture, step, tile
 
@@ -296,7 +298,7 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, proxied, hostile_names, stays]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, proxied, hostile_names, stays, *network.TESTS]
 
 
 def picture_of_readme(world, file):

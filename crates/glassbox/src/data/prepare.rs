@@ -10,25 +10,54 @@ pub const SIDE: usize = 28;
 /// The side that the digit is fitted into.
 const FIT: usize = 20;
 
+/// The pixel, counted from 0, that the centre of mass is nearest to, down and across: in all of MNIST's test images
+/// it lies between 13.5 and 14.5.
+const MIDDLE: usize = 14;
+
 /// Paper that is lighter than this has dark ink on it.
 const LIGHT: u8 = 127;
 
-/// Ink fainter than this share of the strongest is paper.
-const FAINT: u32 = 8;
+/// In a photograph, ink fainter than this share of the strongest is paper.
+const FAINT: u8 = 8;
 
-/// A prepared image of `SIDE` · `SIDE` bytes, from a grey one of `width` · `height`. An image that
-/// has this size already and is light on dark is taken as it is.
+/// A prepared image of `SIDE` · `SIDE` bytes, from a photograph or a scan of `width` · `height` grey bytes. An image
+/// that has this size already and is light on dark is taken as it is.
 ///
 /// # Panics
 /// If there are other than `width` · `height` pixels.
-pub fn prepare(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+pub fn photograph(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     assert_eq!(pixels.len(), width * height, "an image has width times height pixels");
     let paper = paper(pixels, width, height);
     if (width, height) == (SIDE, SIDE) && paper <= LIGHT {
         return pixels.to_vec();
     }
     let ink = light_on_dark(pixels, paper);
-    let Some([top, bottom, left, right]) = bounds(&ink, width) else {
+    let strongest = ink.iter().copied().max().unwrap_or(0);
+    fitted(&ink, width, strongest / FAINT)
+}
+
+/// A prepared image of `SIDE` · `SIDE` bytes, from the ink of a drawing of `width` · `height`, where 0 is none. No
+/// ink at all gives no ink, and a single dot fills the box that digits are fitted into.
+///
+/// ```
+/// # use glassbox::data::prepare::{SIDE, drawing};
+/// let mut ink = vec![0; 100 * 60];
+/// ink.chunks_mut(100).skip(9).take(40).for_each(|row| row[70..74].fill(255));
+/// let image = drawing(&ink, 100, 60);
+/// assert_eq!((image[3 * SIDE + 14], image[4 * SIDE + 14], image[23 * SIDE + 14]), (0, 255, 255));
+/// ```
+///
+/// # Panics
+/// If there are other than `width` · `height` pixels.
+pub fn drawing(ink: &[u8], width: usize, height: usize) -> Vec<u8> {
+    assert_eq!(ink.len(), width * height, "a drawing has width times height pixels");
+    fitted(ink, width, 0)
+}
+
+/// The ink of rows of `width` pixels, fitted and centred. What is as faint as `faint` does not count as a part of the
+/// digit's box.
+fn fitted(ink: &[u8], width: usize, faint: u8) -> Vec<u8> {
+    let Some([top, bottom, left, right]) = bounds(ink, width, faint) else {
         return vec![0; SIDE * SIDE];
     };
     let (rows, columns) = (bottom - top, right - left);
@@ -40,7 +69,7 @@ pub fn prepare(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
         for j in 0..wide {
             let rows = [top * high + i * rows, top * high + (i + 1) * rows];
             let columns = [left * wide + j * columns, left * wide + (j + 1) * columns];
-            small[i * wide + j] = mean(&ink, width, rows, high, columns, wide);
+            small[i * wide + j] = mean(ink, width, rows, high, columns, wide);
         }
     }
     centred(&small, wide)
@@ -71,14 +100,17 @@ fn light_on_dark(pixels: &[u8], paper: u8) -> Vec<u8> {
     pixels.iter().map(stretched).collect()
 }
 
-/// The first and the past-the-last row and column with ink.
-fn bounds(ink: &[u8], width: usize) -> Option<[usize; 4]> {
-    let strongest = u32::from(*ink.iter().max()?);
-    let is_ink = |&index: &usize| u32::from(ink[index]) * FAINT > strongest;
-    let inked: Vec<usize> = (0..ink.len()).filter(is_ink).collect();
-    let rows = inked.iter().map(|index| index / width);
-    let columns = inked.iter().map(|index| index % width);
-    Some([rows.clone().min()?, rows.max()? + 1, columns.clone().min()?, columns.max()? + 1])
+/// The first and the past-the-last row and column with more ink than `faint`.
+fn bounds(ink: &[u8], width: usize, faint: u8) -> Option<[usize; 4]> {
+    let mut found: Option<[usize; 4]> = None;
+    for (row, line) in ink.chunks_exact(width.max(1)).enumerate() {
+        let is_ink = |&pixel: &u8| pixel > faint;
+        let Some(first) = line.iter().position(is_ink) else { continue };
+        let last = line.iter().rposition(is_ink).unwrap_or(first);
+        let [top, _, left, right] = found.unwrap_or([row, row, first, last]);
+        found = Some([top, row + 1, left.min(first), right.max(last + 1)]);
+    }
+    found
 }
 
 /// The mean over an area whose sides are given in parts of a pixel: `rows` in 1/`high`, `columns`
@@ -115,21 +147,16 @@ fn centred(small: &[u8], wide: usize) -> Vec<u8> {
     let total: u64 = small.iter().map(|&ink| u64::from(ink)).sum();
     let centre = |place: &dyn Fn(usize) -> usize| {
         let moment: u64 = (0..small.len()).map(|i| place(i) as u64 * u64::from(small[i])).sum();
-        // In half pixels, since the middle of 28 pixels lies between two.
-        ((2 * moment + total / 2) / total.max(1)) as usize + 1
+        // The nearest pixel: images move by whole pixels, so that none is blurred.
+        ((2 * moment + total) / (2 * total.max(1))) as usize
     };
-    let (row, column) = (centre(&|i| i / wide), centre(&|i| i % wide));
-    let (top, left) = (start(row, high), start(column, wide));
+    let start = |centre: usize, side: usize| MIDDLE.saturating_sub(centre).min(SIDE - side);
+    let (top, left) = (start(centre(&|i| i / wide), high), start(centre(&|i| i % wide), wide));
     let mut image = vec![0; SIDE * SIDE];
     for (i, line) in small.chunks(wide).enumerate() {
         image[(top + i) * SIDE + left..][..wide].copy_from_slice(line);
     }
     image
-}
-
-/// Where an image of `side` pixels begins whose centre of mass is at `centre` half pixels.
-fn start(centre: usize, side: usize) -> usize {
-    (SIDE.saturating_sub(centre) / 2).min(SIDE - side)
 }
 
 #[cfg(test)]
@@ -144,7 +171,7 @@ mod tests {
         for row in 10..50 {
             pixels[row * width + 130..][..40].fill(0);
         }
-        let image = prepare(&pixels, width, height);
+        let image = photograph(&pixels, width, height);
         for row in 0..SIDE {
             for column in 0..SIDE {
                 let is_inside = (4..24).contains(&row) && (4..24).contains(&column);
@@ -161,19 +188,49 @@ mod tests {
             for row in 20..70 {
                 pixels[row * 100 + 40..][..9].fill(ink);
             }
-            prepare(&pixels, 100, 100)
+            photograph(&pixels, 100, 100)
         };
         for (paper, ink) in [(225, 25), (160, 90), (0, 255), (40, 120), (130, 126)] {
             assert_eq!(draw(paper, ink), draw(255, 0), "{ink} on {paper}");
         }
+        let mut ink = vec![0; 100 * 100];
+        ink.chunks_mut(100).skip(20).take(50).for_each(|row| row[40..49].fill(255));
+        assert_eq!(draw(255, 0), drawing(&ink, 100, 100));
     }
 
     #[test]
     fn odd_images_do_no_harm() {
-        for (width, height) in [(1, 1), (1, 300), (300, 1), (3, 2), (0, 0), (29, 28)] {
+        for (width, height) in [(1, 1), (1, 300), (300, 1), (3, 2), (0, 0), (0, 5), (29, 28)] {
             for shade in [0, 255, 100] {
-                assert_eq!(prepare(&vec![shade; width * height], width, height).len(), SIDE * SIDE);
+                let pixels = vec![shade; width * height];
+                assert_eq!(photograph(&pixels, width, height).len(), SIDE * SIDE);
+                let (ink, any) = (drawing(&pixels, width, height), shade > 0 && width > 0);
+                assert_eq!(ink.iter().any(|&pixel| pixel > 0), any, "{width}×{height} of {shade}");
             }
+        }
+    }
+
+    /// A dot fills the box, wherever it is; so does a sheet that is all ink.
+    #[test]
+    fn a_dot_and_a_sheet_of_ink_fill_the_box() {
+        let mut dot = vec![0; 90 * 70];
+        dot[40 * 90 + 89] = 255;
+        let square = drawing(&[255], 1, 1);
+        assert_eq!(square.iter().filter(|&&pixel| pixel == 255).count(), FIT * FIT);
+        assert_eq!(drawing(&dot, 90, 70), square);
+        assert_eq!(drawing(&[255; 64 * 64], 64, 64), square);
+    }
+
+    /// Ink that is nearly all in a corner is moved as far as there is room.
+    #[test]
+    fn a_heavy_corner_stays_in_the_image() {
+        for (row, column) in [(0, 0), (0, 19), (19, 0), (19, 19)] {
+            let mut ink = vec![0; 20 * 20];
+            (ink[0], ink[399]) = (1, 1);
+            ink[row * 20 + column] = 255;
+            let image = drawing(&ink, 20, 20);
+            let inked = |image: &[u8]| image.iter().filter(|&&pixel| pixel > 0).count();
+            assert_eq!(inked(&image), inked(&ink), "heavy at {row}, {column}");
         }
     }
 
@@ -183,14 +240,14 @@ mod tests {
         for row in 8..20 {
             pixels[row * SIDE + 13..][..3].fill(200);
         }
-        assert_eq!(prepare(&pixels, SIDE, SIDE), pixels);
+        assert_eq!(photograph(&pixels, SIDE, SIDE), pixels);
         let inverted: Vec<u8> = pixels.iter().map(|pixel| 255 - pixel).collect();
         let large = |image: &[u8]| -> Vec<u8> {
             (0..9 * SIDE * SIDE)
                 .map(|i| image[i / (9 * SIDE) * SIDE + i % (3 * SIDE) / 3])
                 .collect()
         };
-        let as_drawn = prepare(&large(&inverted), 3 * SIDE, 3 * SIDE);
-        assert_eq!(prepare(&inverted, SIDE, SIDE), as_drawn, "dark on light is prepared");
+        let as_drawn = photograph(&large(&inverted), 3 * SIDE, 3 * SIDE);
+        assert_eq!(photograph(&inverted, SIDE, SIDE), as_drawn, "dark on light is prepared");
     }
 }

@@ -1,0 +1,194 @@
+//! `api/runs/ID/network…`: what a run's network is made of, a unit, an image on its way, a drawing, the open step.
+
+use super::{Refusal, no_run, refuse};
+use crate::anatomy::{Anatomy, Unit};
+use crate::feed::lock;
+use crate::look::{Choice, Looked, MOST_SIDE};
+use crate::models::{Model, Why};
+use crate::run::Run;
+use crate::shared::Shared;
+use crate::step::{Ask, Opened};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// So long a drawing may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What stands behind the question mark of an address; if it cannot be read, the answer says why.
+pub(super) struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Refusal> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Asked(asked)),
+            Err(error) => Err(refuse(error.status(), error.body_text())),
+        }
+    }
+}
+
+/// A wish that cannot be is refused; that there is nothing yet is an answer, not a failure.
+type Answer<T> = Result<Json<Told<T>>, Refusal>;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Told<T> {
+    Known(T),
+    Not { why: Why },
+}
+
+/// What an answer needs beside the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Images,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Place {
+    layer: usize,
+    unit: usize,
+}
+
+/// Whose template is shown; without a word, that of the most probable class.
+#[derive(Deserialize)]
+pub(super) struct Output {
+    output: Option<usize>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Sides {
+    width: usize,
+    height: usize,
+}
+
+/// `GET api/runs/ID/network`
+pub(super) async fn anatomy(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Answer<Anatomy> {
+    with_model(shared, &id, Needs::Nothing, |shared, run, model| {
+        let images = shared.models.data(run.facts().1.as_ref());
+        let images = images.as_ref().map(Arc::as_ref);
+        Ok(Anatomy::of(model, &lock(&model.network), images))
+    })
+    .await
+}
+
+/// `GET api/runs/ID/network/unit?layer=1&unit=17`
+pub(super) async fn unit(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Asked(place): Asked<Place>,
+) -> Answer<Unit> {
+    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
+        Unit::of(&lock(&model.network), place.layer, place.unit)
+    })
+    .await
+}
+
+/// `GET api/runs/ID/network/image?row=5&go=next&class=7&wrong=1&output=3`
+pub(super) async fn image(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Asked(choice): Asked<Choice>,
+    Asked(output): Asked<Output>,
+) -> Answer<Looked> {
+    with_model(shared, &id, Needs::Images, move |shared, run, model| {
+        let (_, record) = run.facts();
+        let (mistakes, set) = match choice.wrong {
+            0 => (None, shared.models.data(record.as_ref())?),
+            _ => {
+                let (seen, set) = shared.models.seen(model, record.as_ref())?;
+                (Some(seen), set)
+            }
+        };
+        let found = choice.find(&set, mistakes.as_ref().map(|seen| &seen.mistakes[..]))?;
+        Looked::at_row(model, &mut lock(&model.network), &set, found, output.output)
+    })
+    .await
+}
+
+/// `POST api/runs/ID/network/drawing?width=140&height=140`, with a byte a pixel, 0 where there is no ink.
+pub(super) async fn drawing(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Asked(sides): Asked<Sides>,
+    Asked(output): Asked<Output>,
+    request: Request,
+) -> Answer<Looked> {
+    let sizes = 1..=MOST_SIDE;
+    if !sizes.contains(&sides.width) || !sizes.contains(&sides.height) {
+        let why = format!("The sides of a drawing have 1 to {MOST_SIDE} pixels.");
+        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    let ink = timeout(PATIENCE, Bytes::from_request(request, &())).await;
+    let ink =
+        ink.map_err(|_| refuse(StatusCode::REQUEST_TIMEOUT, "The drawing did not arrive."))?;
+    let ink = ink.map_err(|error| refuse(error.status(), error.body_text()))?;
+    let count = sides.width * sides.height;
+    if ink.len() != count {
+        let why = format!(
+            "A drawing of {} by {} is {count} bytes, not {}.",
+            sides.width,
+            sides.height,
+            ink.len()
+        );
+        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
+        Looked::at_drawing(model, &mut lock(&model.network), &ink, sides.width, output.output)
+    })
+    .await
+}
+
+/// `GET api/runs/ID/network/step?what=dL/dW2[17,3]&first=0&batch=64`
+pub(super) async fn step(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Asked(ask): Asked<Ask>,
+) -> Answer<Opened> {
+    with_model(shared, &id, Needs::Images, move |shared, run, model| {
+        let (_, record) = run.facts();
+        // A copy, so that whoever draws meanwhile does not wait for it.
+        let network = lock(&model.network).clone();
+        let network = (model.version, &network);
+        ask.open(network, &shared.models, &shared.batches, record.as_ref())
+    })
+    .await
+}
+
+/// Does something with the newest network of a run, where it keeps no viewer waiting. With `Needs::Images` it is done
+/// where the run's images are at hand.
+async fn with_model<T: Send + 'static>(
+    shared: Arc<Shared>,
+    id: &str,
+    needs: Needs,
+    with: impl FnOnce(&Shared, &Run, &Model) -> Result<T, Why> + Send + 'static,
+) -> Answer<T> {
+    let run = shared.runs.find(id).ok_or_else(no_run)?;
+    let found = tokio::task::spawn_blocking(move || {
+        run.look(&mut |_| ());
+        let model = match shared.models.of(&run) {
+            Ok(model) => model,
+            Err(why) => return Ok(Told::Not { why }),
+        };
+        if needs == Needs::Images
+            && let Err(why) = shared.models.data(run.facts().1.as_ref())
+        {
+            return Ok(Told::Not { why });
+        }
+        with(&shared, &run, &model).map(Told::Known)
+    });
+    let found = found.await.expect("what is computed does not panic");
+    found.map(Json).map_err(|why| refuse(StatusCode::UNPROCESSABLE_ENTITY, why))
+}
