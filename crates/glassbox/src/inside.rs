@@ -114,14 +114,16 @@ pub(crate) struct Looks {
     last: u64,
     /// The training time, in seconds, from which on there may be another look.
     due: f64,
+    /// Whether they may take only so much of the time.
+    is_frugal: bool,
     /// Where looks are taken if the training is on a GPU.
     aside: Option<Device>,
 }
 
 impl Looks {
     /// Looks from `step` on.
-    pub(crate) fn new(step: u64) -> Looks {
-        Looks { last: step, due: 0.0, aside: None }
+    pub(crate) fn new(step: u64, is_frugal: bool) -> Looks {
+        Looks { last: step, due: 0.0, is_frugal, aside: None }
     }
 
     /// The next step to be looked at, counted from 1, after `step` steps and so many seconds of training.
@@ -132,7 +134,7 @@ impl Looks {
         }
         // A quarter further each time: as many looks for the first hundred steps as for the last half.
         let next = (self.last + self.last / 4 + 1).max(step + 1);
-        if seconds < self.due {
+        if self.is_frugal && seconds < self.due {
             // It is asked again after each call of the plan, which this leaves as long as they are.
             return u64::MAX;
         }

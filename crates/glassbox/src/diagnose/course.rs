@@ -23,7 +23,7 @@ const ENOUGH: f64 = 300.0;
 const EVERY: u64 = 100;
 
 /// Weights that move less than this in a step, at the full rate, go nowhere.
-const SLOW: f64 = 1e-4;
+pub(super) const SLOW: f64 = 1e-4;
 
 /// How the loss has been going on.
 #[derive(Default)]

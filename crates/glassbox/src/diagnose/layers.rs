@@ -1,5 +1,6 @@
 //! Rules about what steps are like inside.
 
+use super::course::SLOW;
 use super::rules::{DEAD, EXPLODING, SATURATED, UPDATE, VANISHING};
 use super::{Doctor, percent, short};
 use crate::inside::{LayerInside, ParameterInside, Spread};
@@ -93,8 +94,8 @@ impl Doctor {
     }
 
     fn check_ratio(&mut self, step: u64, ratio: f64) {
-        // The first steps may be wild. Too small a ratio is judged by what is learned.
-        if step > 8 && self.measure(UPDATE, ratio / 1e-3) {
+        // The first steps may be wild. Too small a ratio is judged by what is learned, where this look is none between.
+        if step > 8 && ratio >= SLOW && self.measure(UPDATE, ratio / 1e-3) {
             self.found_ratio(
                 step,
                 ratio,
