@@ -5,7 +5,7 @@ use crate::host::Host;
 use crate::models::Models;
 use crate::news::{News, Weight};
 use crate::pictures::Pictures;
-use crate::run::Run;
+use crate::run::{Found, Run};
 use crate::runs::Runs;
 use crate::step::Batches;
 use glassbox::control::Phase;
@@ -63,6 +63,10 @@ enum What<'a> {
     Inside {
         event: &'static str,
         step: u64,
+    },
+    /// There is this run, or it has come to something else.
+    Run {
+        event: &'static str,
     },
     Control {
         event: &'static str,
@@ -142,13 +146,20 @@ impl Shared {
     /// Looks for new runs, and for what was written to folders.
     pub fn look(&self) {
         self.runs.search();
-        for (index, run) in self.runs.all().into_iter().enumerate() {
-            let mut events = Vec::new();
-            if run.look(&mut |event| events.push(event.clone())) {
-                self.tell(index, &run, &events);
+        self.runs.all().iter().for_each(|run| self.look_at(run));
+    }
+
+    /// Looks for what was written to a run's folder, and tells viewers: whoever reads it is the only one who can.
+    pub fn look_at(&self, run: &Run) {
+        let Some(index) = self.runs.place(run) else { return };
+        run.look(&mut |found| match found {
+            Found::Events(events) => self.tell(index, run, events),
+            Found::Run => {
+                let json = json(&run.id, What::Run { event: "run" });
+                lock(&self.news).add(index, json, Weight::Light);
                 self.ring();
             }
-        }
+        });
     }
 
     /// Adds to the news what viewers need to know of.

@@ -177,7 +177,7 @@ async fn with_model<T: Send + 'static>(
 ) -> Answer<T> {
     let run = shared.runs.find(id).ok_or_else(no_run)?;
     let found = tokio::task::spawn_blocking(move || {
-        run.look(&mut |_| ());
+        shared.look_at(&run);
         let model = match shared.models.of(&run) {
             Ok(model) => model,
             Err(why) => return Ok(Told::Not { why }),

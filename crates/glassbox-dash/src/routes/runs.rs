@@ -75,7 +75,7 @@ pub(super) async fn one(
 ) -> Result<Json<Full>, Refusal> {
     let run = shared.runs.find(&id).ok_or_else(no_run)?;
     let stream = lock(&shared.news).last().to_string();
-    let full = tokio::task::spawn_blocking(move || Full::of(&run, stream));
+    let full = tokio::task::spawn_blocking(move || Full::of(&shared, &run, stream));
     Ok(Json(full.await.expect("reading a run does not panic")))
 }
 
@@ -98,8 +98,8 @@ impl Short {
 }
 
 impl Full {
-    fn of(run: &Run, stream: String) -> Full {
-        run.look(&mut |_| ());
+    fn of(shared: &Shared, run: &Run, stream: String) -> Full {
+        shared.look_at(run);
         let (epochs, notable, has_insides) = run.with_story(|story, _| {
             let history = &story.history;
             let newest = history.epochs.len().saturating_sub(MOST_EPOCHS);
