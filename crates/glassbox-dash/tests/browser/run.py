@@ -331,6 +331,25 @@ def compares(world):
             page.wait_for_selector("h2:text-is('two')")
 
 
+def runs_appear(world):
+    """A run that another process begins appears by itself, and tells how far it is."""
+    with world.training("--epochs", "1", "--max-steps", "30", stays=True) as training, world.context() as context:
+        training.wait_for("until Ctrl-C")
+        page = world.open(context, training.link)
+        page.wait_for_selector(".sign:has-text('done')")
+        assert page.locator(".runs li").count() == 1
+        with world.training(folder=training.folder, run="runs/two") as other:
+            two = page.locator(".runs li", has_text="two")
+            two.wait_for()
+            two.locator("a").click()
+            page.wait_for_selector("h2:text-is('two')")
+            before = eventually(lambda: step(page))
+            eventually(lambda: step(page) > before + 100)
+            other.end(signal.SIGINT)
+            page.wait_for_selector(".sign:has-text('stopped')")
+            two.locator(".word", has_text="stopped").wait_for()
+
+
 def proxied(world):
     """Under a prefix, as notebooks' proxies have it."""
     with world.training() as training, world.context() as context:
@@ -376,7 +395,7 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, proxied, hostile_names, stays, *network.TESTS]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
 
 
 def picture_of_readme(world, file):
