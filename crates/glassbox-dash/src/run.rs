@@ -31,6 +31,8 @@ struct Seen {
     facts: Facts,
     record: Option<RunRecord>,
     modified: Option<SystemTime>,
+    /// That of its story, if it was read.
+    version: Option<u64>,
     used: Instant,
 }
 
@@ -80,8 +82,8 @@ impl Run {
             stamp: None,
             is_told: false,
         };
-        let seen =
-            Seen { facts: Facts::default(), record: None, modified: None, used: Instant::now() };
+        let (facts, used) = (Facts::default(), Instant::now());
+        let seen = Seen { facts, record: None, modified: None, version: None, used };
         let (id, name, folder) = (id(folder), name.to_string(), folder.to_path_buf());
         Run { id, name, folder, live, state: Mutex::new(state), seen: Mutex::new(seen) }
     }
@@ -97,6 +99,13 @@ impl Run {
     /// When its file was last written to.
     pub fn modified(&self) -> Option<SystemTime> {
         lock(&self.seen).modified
+    }
+
+    /// The version of its story, if it was read; somebody still looks at it.
+    pub fn version(&self) -> Option<u64> {
+        let mut seen = lock(&self.seen);
+        seen.used = Instant::now();
+        seen.version
     }
 
     /// Does something with its story as it is now, which is read if need be.
@@ -194,6 +203,7 @@ impl Run {
         seen.facts.clone_from(facts);
         seen.record.clone_from(&state.record);
         seen.modified = state.stamp.map(|(_, at)| at);
+        seen.version = state.story.as_ref().map(|story| story.version);
     }
 }
 

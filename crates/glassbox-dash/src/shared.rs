@@ -8,6 +8,7 @@ use crate::pictures::Pictures;
 use crate::run::{Found, Run};
 use crate::runs::Runs;
 use crate::step::Batches;
+use crate::turns::Turns;
 use glassbox::control::Phase;
 use glassbox::{ControlState, Event};
 use serde::Serialize;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub pictures: Pictures,
     pub models: Models,
     pub batches: Batches,
+    pub turns: Turns,
     /// How many viewers have a stream open.
     pub viewers: AtomicUsize,
     /// Rings when there are news.
@@ -97,10 +99,16 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
         }
         shared.move_news(&mut trained);
         let is_first = shared.host.borrow().is_empty();
-        if (looked.elapsed() >= LOOK || is_first) && shared.viewers.load(Ordering::Relaxed) > 0 {
+        let is_due = looked.elapsed() >= LOOK || is_first;
+        // Somebody may still be looking.
+        if is_due
+            && shared.viewers.load(Ordering::Relaxed) > 0
+            && let Some(place) = shared.turns.looking.free()
+        {
             looked = Instant::now();
             let (shared, host) = (Arc::clone(&shared), Arc::clone(&host));
             tokio::task::spawn_blocking(move || {
+                let _place = place;
                 shared.look();
                 let reading = lock(&host).read();
                 shared.host.send_replace(serde_json::to_string(&reading).unwrap_or_default());
