@@ -1,7 +1,9 @@
 """What a dashboard costs: the headline job with one and without, in turn; make bench-dashboard
 
 With eight clients on the dashboard, as many as tabs that are open elsewhere: six read the stream of events and fetch the
-learning curves twice a second, two have stopped reading. Writes bench/results/dashboard.json.
+learning curves twice a second, two have stopped reading. In a further kind of round one of the six opens every panel as
+well, network and open step among them, whose memory is told apart. Writes bench/results/dashboard.json; exit code 1 if the
+dashboard costs more than the plain run by too much time or memory.
 """
 
 import datetime
@@ -28,16 +30,23 @@ LIVELY, STALLED, PERIOD = 6, 2, 0.5
 MOST_TIME, MOST_MEMORY = 0.02, 16 << 20
 
 
+# What the panels ask for when they are opened.
+PICTURES = ["curves", "rate", "throughput", "flow", "weights", "activations", "gradients", "stuck",
+            "first-layer", "classes", "dead", "image", "confusion", "errors"]
+NETWORK = ["", "/unit?layer=1&unit=3", "/image?row=0", "/image?row=0&go=next&wrong=1", "/step?what=dL/dW2[17,3]&first=0&test=0"]
+
+
 class Clients:
     """Browsers, as far as a server sees them, in one thread that does little itself."""
 
-    def __init__(self, link, process):
-        self.process = process
+    def __init__(self, link, process, opens_panels):
+        self.process, self.opens_panels = process, opens_panels
         self.busy = self.own = 0.0
         self.address = link.split("/")[2]
         self.token = link.rsplit("=", 1)[1]
         self.selector = selectors.DefaultSelector()
         self.bytes = self.pictures = 0
+        self.panels = {}
         self.is_over = False
         self.run = json.loads(self.ask("/api/runs"))["runs"][0]["id"]
         self.streams = [self.open("/api/events") for _ in range(LIVELY + STALLED)]
@@ -78,6 +87,21 @@ class Clients:
                         self.pictures += bool(self.ask(f"/api/pictures/curves?runs={self.run}&width=900"))
                     except OSError:
                         return
+                if self.opens_panels:
+                    self.open_panels()
+
+    def open_panels(self):
+        """Asks for what the panels show, one after the other, each again as soon as all were there."""
+        base = f"/api/runs/{self.run}"
+        paths = [f"/api/pictures/{name}?runs={self.run}&width=900" for name in PICTURES]
+        paths += [base, *(f"{base}/network{path}" for path in NETWORK)]
+        for path in paths:
+            try:
+                is_told = b'"why"' not in self.ask(path)[:200]
+            except (OSError, IndexError):
+                return
+            name = path.removeprefix(base).split("?")[0].rsplit("/", 1)[-1] or "run"
+            self.panels[name] = self.panels.get(name, 0) + is_told
 
     def close(self):
         self.is_over = True
@@ -101,15 +125,15 @@ def busy(process):
 def train(program, how):
     """What a training took, and how large its process became."""
     with tempfile.TemporaryDirectory() as folder:
-        more = {"plain": [], "inside": ["--inside"], "dashboard": ["--dashboard", "--port", "0"]}[how]
+        more = {"plain": [], "inside": ["--inside"]}.get(how, ["--dashboard", "--port", "0"])
         command = [program, *JOB, "--out", f"{folder}/run", *more]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         clients = None
-        if how == "dashboard":
+        if how in ("dashboard", "panels"):
             said = ""
             while not (found := re.search(r"http://\S+", said)):
                 said += process.stderr.readline()
-            clients = Clients(found.group(0), process.pid)
+            clients = Clients(found.group(0), process.pid, how == "panels")
         # Whoever does not read what a program says makes it wait.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         report = json.loads(process.stdout.readline())
@@ -127,12 +151,13 @@ def train(program, how):
             "clients": clients.own / report["seconds_total"] if clients else 0,
             "bytes": clients.bytes if clients else 0,
             "pictures": clients.pictures if clients else 0,
+            "panels": clients.panels if clients else {},
         }
 
 
 def main():
     program = sys.argv[1]
-    kinds = ["plain", "inside", "dashboard"]
+    kinds = ["plain", "inside", "dashboard", "panels"]
     runs = {kind: [] for kind in kinds}
     for number in range(ROUNDS):
         for kind in kinds if number % 2 else kinds[::-1]:
@@ -157,16 +182,26 @@ def main():
         "processor_share_of_dashboard": middle("dashboard", "share"),
         # The clients run on the same processors, which is no cost of the dashboard.
         "processor_share_of_clients": middle("dashboard", "clients"),
-        "memory_of_dashboard_bytes": middle("dashboard", "memory") - middle("inside", "memory"),
+        # Recording what is inside, and serving it: all that the plain run does not do.
+        "memory_of_dashboard_bytes": middle("dashboard", "memory") - middle("plain", "memory"),
+        "memory_beside_inside_bytes": middle("dashboard", "memory") - middle("inside", "memory"),
+        # A client that opens every panel has the server hold the network, the data and all that pictures need.
+        "cost_with_every_panel": ratio("panels", "plain", "seconds"),
+        "memory_with_every_panel_bytes": middle("panels", "memory") - middle("plain", "memory"),
+        "answers_to_panels": runs["panels"][-1]["panels"],
         "bytes_to_clients": middle("dashboard", "bytes"),
         "pictures": middle("dashboard", "pictures"),
     }
+    assert all(run["pictures"] for run in runs["dashboard"]), "the clients got nothing"
     FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
     memory = found["memory_of_dashboard_bytes"]
     is_good = found["cost_of_dashboard"] <= MOST_TIME and memory <= MOST_MEMORY
+    panels = found["memory_with_every_panel_bytes"]
+    print(f"with every panel open: time +{100 * found['cost_with_every_panel']:.1f} %, memory +{panels / 2**20:.1f} MiB")
     print(f"time +{100 * found['cost_of_dashboard']:.1f} %, memory +{memory / 2**20:.1f} MiB: {'good' if is_good else 'TOO MUCH'}")
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::{Dashboard as Arguments, LOOPBACK, Serve, Train};
-use crate::output::note;
+use crate::output::{note, shell_word};
 use crate::train::{load_options, stop_on_interrupt};
 use glassbox::{Control, Run};
 use glassbox_dash::{Dashboard, Feed, Options};
@@ -37,8 +37,24 @@ fn start(
 ) -> Result<Dashboard, Failure> {
     let Serve { host, port, behind } = serve.clone();
     let data = load_options(data_dir, false);
+    let warning = beyond(&host);
     let options = Options { host, port, behind, folders, data };
-    Dashboard::start(&options).map_err(|error| Failure::Other(error.to_string()))
+    let dashboard = Dashboard::start(&options);
+    let dashboard = dashboard.map_err(|error| Failure::Other(error.to_string()))?;
+    warning.iter().for_each(note);
+    Ok(dashboard)
+}
+
+/// What to know before others reach a dashboard. Nothing, where this machine alone does.
+fn beyond(host: &str) -> Option<String> {
+    let address = host.parse::<IpAddr>();
+    let is_loopback = address.map_or(host == "localhost", |address| address.is_loopback());
+    (!is_loopback).then(|| {
+        format!(
+            "warning: at {host} others can reach the dashboard, and its key travels unencrypted (hint: \
+             keep to {LOOPBACK} and `ssh -L`, or put a proxy with TLS before it)"
+        )
+    })
 }
 
 /// The link; and for others, what to put into it.
@@ -78,9 +94,26 @@ pub fn end(dashboard: &Dashboard, folder: &Path, stays: bool, stop: &AtomicBool)
         note(format!("dashboard  {}\n           until Ctrl-C", dashboard.link()));
         wait(stop);
     } else {
-        let run = folder.display();
+        let run = shell_word(folder);
         note(format!(
             "the dashboard ends too (hint: `glassbox dashboard {run}` shows the run again)"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond;
+
+    #[test]
+    fn only_beyond_this_machine_is_there_a_warning() {
+        for host in [crate::args::LOOPBACK, "127.1.2.3", "::1", "localhost"] {
+            assert_eq!(beyond(host), None);
+        }
+        for host in ["0.0.0.0", "::", "192.168.1.7", "box.example"] {
+            assert!(
+                beyond(host).is_some_and(|text| text.contains(host) && text.contains("(hint: "))
+            );
+        }
     }
 }

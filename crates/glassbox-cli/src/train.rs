@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::args::{OptimizerName, Recipe, Train};
 use crate::dashboard;
 use crate::live::{Live, Warnings};
-use crate::output::{note, say};
+use crate::output::{note, say, shell_word};
 use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::evaluate::check_sizes;
@@ -314,10 +314,11 @@ fn last_screen(report: &Report) -> String {
     };
     let run = &report.run;
     // The program as it was called, so that the lines can be pasted.
-    let glassbox = std::env::args().next().unwrap_or_else(|| "glassbox".to_string());
+    let glassbox = std::env::args().next().map_or_else(|| "glassbox".to_string(), shell_word);
+    let word = shell_word(run);
     let go_on = match report.ending {
-        Ending::Interrupted => format!("{glassbox} train --resume {run}"),
-        _ => format!("{glassbox} eval {run}"),
+        Ending::Interrupted => format!("{glassbox} train --resume {word}"),
+        _ => format!("{glassbox} eval {word}"),
     };
     format!(
         "
@@ -329,9 +330,9 @@ time           {:.2} s training, {:.2} s in all, {rate:.0} images/s
 computed on    {} ({}, {} threads), plan {}
 files          {}
                {run}/run.toml, events.jsonl, checkpoints/
-next           {glassbox} predict {run}
+next           {glassbox} predict {word}
                {go_on}
-               {glassbox} summary {run}",
+               {glassbox} summary {word}",
         percent(report.test_accuracy),
         report.test_samples,
         report.dataset,

@@ -13,6 +13,7 @@ use crate::serve::serve;
 use crate::shared::{Shared, clock};
 use crate::step::Batches;
 use crate::token::Token;
+use crate::turns::{THREADS, Turns};
 use glassbox::Control;
 use glassbox::data::LoadOptions;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -71,7 +72,7 @@ impl Dashboard {
             error: std::io::ErrorKind::InvalidInput.into(),
             hint: "--host and --behind take names and addresses, without a port",
         })?;
-        let rules = Rules { token, hosts, cookie: format!("glassbox-{}", at.port()) };
+        let rules = Rules { token, hosts, cookie: format!("glassbox-{}-{life:08x}", at.port()) };
         let (over, is_over) = watch::channel(false);
         let shared = Arc::new(Shared {
             runs,
@@ -79,6 +80,7 @@ impl Dashboard {
             pictures: Pictures::new(),
             models: Models::new(options.data.clone()),
             batches: Batches::default(),
+            turns: Turns::new(),
             viewers: AtomicUsize::new(0),
             bell: watch::Sender::new(0),
             host: watch::Sender::new(String::new()),
@@ -101,7 +103,7 @@ impl Dashboard {
         let live = Live { inbox: Arc::clone(&inbox), control };
         let run = self.shared.runs.add(Run::new(folder, &name, Some(live)));
         // What happened before a run was resumed stands in its folder.
-        run.look(&mut |_| ());
+        self.shared.look_at(&run);
         Feed(inbox)
     }
 }
@@ -124,7 +126,7 @@ fn spawn(
     is_over: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, Error> {
     let mut runtime = Builder::new_current_thread();
-    runtime.enable_all().max_blocking_threads(2).thread_name("dashboard");
+    runtime.enable_all().max_blocking_threads(THREADS).thread_name("dashboard");
     let runtime = runtime.build().map_err(Error::Thread)?;
     let thread = std::thread::Builder::new().name("dashboard".to_string());
     let serve = move || {

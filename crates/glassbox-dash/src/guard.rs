@@ -18,7 +18,8 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 pub(crate) struct Rules {
     pub token: Token,
     pub hosts: Hosts,
-    /// The name of the cookie that holds the key. Cookies are shared between ports, so each has its own.
+    /// The name of the cookie that holds the key. Cookies are shared between ports, and two tunnels may lead to the same
+    /// port of two machines: so each dashboard has its own.
     pub cookie: String,
 }
 
@@ -42,6 +43,8 @@ const NO_HOST: &str = "The request does not say, once, by which name it calls th
 const OTHER_HOST: &str = "This dashboard does not answer to that name. Open it at localhost or 127.0.0.1, \
     or start it with --behind NAME if a proxy shows it under a name of its own.";
 const OTHER_ORIGIN: &str = "Requests from pages of other sites are refused.";
+const NO_ORIGIN: &str =
+    "The request has the key of a browser, and does not say which page it is from.";
 const NO_KEY: &str = "This dashboard has a key. Open the link that glassbox printed in its terminal; \
     after a new start there is a new one.";
 
@@ -62,7 +65,11 @@ impl Rules {
         }
         match self.key(uri, headers) {
             Key::InLink if is_entry => Verdict::Welcome,
-            Key::Held => Verdict::Pass,
+            // A page of ours says where it comes from whenever it changes something.
+            Key::InCookie if !method.is_safe() && !headers.contains_key(header::ORIGIN) => {
+                Verdict::Refuse(StatusCode::FORBIDDEN, NO_ORIGIN)
+            }
+            Key::InCookie | Key::InHeader => Verdict::Pass,
             Key::Missing if is_link && is_cross_site(headers) => Verdict::Again,
             _ => Verdict::Refuse(StatusCode::FORBIDDEN, NO_KEY),
         }
@@ -86,18 +93,24 @@ impl Rules {
             return if self.token.is(token) { Key::InLink } else { Key::Wrong };
         }
         let bearer = text(headers, &header::AUTHORIZATION);
-        let bearer = bearer.map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
+        // What is of another scheme is for a proxy.
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let cookies =
             headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = cookies.flat_map(|cookies| cookies.split(';'));
-        let mut ours = pairs.filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name == self.cookie).then_some(value)
-        });
-        match (bearer, ours.next()) {
-            (Some(given), _) | (None, Some(given)) if self.token.is(given) => Key::Held,
-            (None, None) => Key::Missing,
-            _ => Key::Wrong,
+        let ours: Vec<&str> = pairs
+            .filter_map(|pair| {
+                let (name, value) = pair.trim().split_once('=')?;
+                (name == self.cookie).then_some(value)
+            })
+            .collect();
+        match bearer {
+            Some(given) if self.token.is(given) => Key::InHeader,
+            Some(_) => Key::Wrong,
+            None if ours.is_empty() => Key::Missing,
+            // Another path or domain may have set one of the same name.
+            None if ours.iter().any(|given| self.token.is(given)) => Key::InCookie,
+            None => Key::Wrong,
         }
     }
 }
@@ -107,7 +120,8 @@ enum Key {
     Missing,
     Wrong,
     InLink,
-    Held,
+    InCookie,
+    InHeader,
 }
 
 /// Whether the browser says that another site began this.

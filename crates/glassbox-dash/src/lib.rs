@@ -26,6 +26,7 @@ mod shared;
 mod step;
 mod story;
 mod token;
+mod turns;
 
 pub use dashboard::{Dashboard, Options, PORT};
 pub use error::Error;

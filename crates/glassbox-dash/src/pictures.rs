@@ -8,7 +8,7 @@ use crate::feed::lock;
 use crate::models::Why;
 use crate::shared::Shared;
 use draw::draw;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub(crate) struct Shown {
 struct Budget {
     next: Option<Instant>,
     count: u64,
+    /// Of which runs which kinds have had their first picture.
+    free: HashSet<(Subject, Vec<String>)>,
 }
 
 /// How long this thread has had a processor, if the system tells: where trainings hold all of them, a drawing takes
@@ -57,33 +59,48 @@ const SHARE: u32 = 100;
 /// The most pictures that are kept.
 const MOST: usize = 64;
 
+/// So many first pictures are drawn at once.
+const MOST_FREE: usize = 1000;
+
+const WAITS: &str = "This picture waits until the training leaves time to draw it.";
+
 impl Pictures {
     pub fn new() -> Pictures {
-        let turn = Budget { next: None, count: 0 };
+        let turn = Budget { next: None, count: 0, free: HashSet::new() };
         Pictures { kept: Mutex::default(), turn: Mutex::new(turn) }
+    }
+
+    /// The picture that was drawn last, where it is known that there is nothing newer or that it is not yet time for it.
+    pub fn at_hand(&self, shared: &Shared, ask: &Ask) -> Option<Shown> {
+        self.kept(ask, ask.version(shared)?, shared.is_training(), None)
     }
 
     /// The picture that is asked for, as new as may be. It may take its time: not for the server's thread.
     pub fn show(&self, shared: &Shared, ask: &Ask) -> Shown {
-        let version = ask.version(shared);
-        let is_training = shared.is_training();
-        if let Some(shown) = self.kept(ask, version, is_training, None) {
-            return shown;
-        }
+        self.show_with(ask, ask.read_version(shared), shared.is_training(), || draw(shared, ask))
+    }
+
+    fn show_with(
+        &self,
+        ask: &Ask,
+        version: u64,
+        is_training: bool,
+        draw: impl FnOnce() -> Result<String, Why>,
+    ) -> Shown {
         let mut turn = lock(&self.turn);
         // While one waits for its turn, another may have drawn the same.
         if let Some(shown) = self.kept(ask, version, is_training, turn.next) {
             return shown;
         }
-        let (begun, busy) = (Instant::now(), busy());
-        let picture = draw(shared, ask);
-        let now = Instant::now();
-        let took = busy.zip(self::busy()).map_or(now - begun, |(before, after)| after - before);
-        if is_training {
-            turn.next = Some(turn.next.map_or(now, |next| next.max(now)) + took * SHARE);
+        if is_training && let Some(shown) = self.instead(ask, &turn) {
+            return shown;
         }
+        let picture = turn.charge(is_training, draw);
         turn.count += 1;
-        let drawn = Arc::new(Drawn { picture, version, at: now, number: turn.count });
+        if turn.free.len() < MOST_FREE {
+            turn.free.insert((ask.subject, ask.runs.clone()));
+        }
+        let drawn = Arc::new(Drawn { picture, version, at: Instant::now(), number: turn.count });
         let mut kept = lock(&self.kept);
         if kept.len() >= MOST && !kept.contains_key(ask) {
             let oldest = kept.iter().min_by_key(|(_, drawn)| drawn.at).map(|(ask, _)| ask.clone());
@@ -91,6 +108,29 @@ impl Pictures {
         }
         kept.insert(ask.clone(), Arc::clone(&drawn));
         Shown { drawn, stale: None }
+    }
+
+    /// Does other work of the kind, of which one is done at a time, within the same share.
+    pub fn charge<T>(&self, is_training: bool, work: impl FnOnce() -> T) -> T {
+        lock(&self.turn).charge(is_training, work)
+    }
+
+    /// What is shown where there is no time to draw: the same with another look, if there is any. The first picture of a
+    /// kind of a run is drawn at once.
+    fn instead(&self, ask: &Ask, turn: &Budget) -> Option<Shown> {
+        let wait = turn.next?.saturating_duration_since(Instant::now());
+        let is_first =
+            turn.free.len() < MOST_FREE && !turn.free.contains(&(ask.subject, ask.runs.clone()));
+        if wait.is_zero() || is_first {
+            return None;
+        }
+        let kept = lock(&self.kept);
+        let like = kept.iter().filter(|(other, _)| ask.is_like(other)).map(|(_, drawn)| drawn);
+        let drawn = like.max_by_key(|drawn| drawn.number).cloned().unwrap_or_else(|| {
+            let (picture, at) = (Err(WAITS.to_string()), Instant::now());
+            Arc::new(Drawn { picture, version: 0, at, number: 0 })
+        });
+        Some(Shown { drawn, stale: Some(wait) })
     }
 
     /// The picture that was drawn last, if there is nothing newer or it is not yet time for it. `next` is when there is
@@ -117,9 +157,66 @@ impl Pictures {
     }
 }
 
+impl Budget {
+    /// Works, and puts off what comes next by so much that the share is kept.
+    fn charge<T>(&mut self, is_training: bool, work: impl FnOnce() -> T) -> T {
+        let (begun, busy) = (Instant::now(), busy());
+        let found = work();
+        let now = Instant::now();
+        let took = busy.zip(self::busy()).map_or(now - begun, |(before, after)| after - before);
+        if is_training {
+            self.next = Some(self.next.map_or(now, |next| next.max(now)) + took * SHARE);
+        }
+        found
+    }
+}
+
 impl Drawn {
     /// What stands for this picture, so that nobody is sent it twice.
     pub fn tag(&self) -> String {
         format!("\"{}\"", self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(subject: &str, smooth: u32) -> Ask {
+        let text =
+            format!("{{\"width\": {}, \"smooth\": {}}}", 600 + smooth, f64::from(smooth) / 100.0);
+        let subject = serde_json::from_str(&format!("\"{subject}\"")).unwrap();
+        Ask::new(subject, vec!["run".to_string()], &serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn other_looks_of_a_picture_are_within_the_budget() {
+        let pictures = Pictures::new();
+        let mut count = 0;
+        let mut show = |ask: &Ask, version: u64, is_training: bool| {
+            pictures.show_with(ask, version, is_training, || {
+                count += 1;
+                // Work that the system's clock of threads sees; a hundred times as long it is not repeated.
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(60) {
+                    std::hint::black_box(begun.elapsed());
+                }
+                Ok(count.to_string())
+            })
+        };
+        let first = show(&ask("curves", 0), 1, true);
+        assert_eq!((first.drawn.picture.clone(), first.stale), (Ok("1".to_string()), None));
+        for smooth in 0..95 {
+            let shown = show(&ask("curves", smooth), 1 + u64::from(smooth), true);
+            assert_eq!(shown.drawn.picture, Ok("1".to_string()), "{smooth}");
+        }
+        let shown = show(&ask("curves", 90), 9, true);
+        assert!(shown.stale.is_some_and(|wait| wait > Duration::from_secs(1)), "{:?}", shown.stale);
+        // Another kind is drawn once at once, and everything where nobody trains.
+        assert_eq!(show(&ask("rate", 0), 1, true).drawn.picture, Ok("2".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, true).drawn.picture, Ok("2".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, false).drawn.picture, Ok("3".to_string()));
+        // Looks that hardly differ are one.
+        assert!(ask("curves", 50) == ask("curves", 51) && ask("curves", 50) != ask("curves", 55));
     }
 }

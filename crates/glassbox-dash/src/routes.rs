@@ -9,6 +9,7 @@ mod runs;
 
 use crate::guard::{Rules, guard};
 use crate::shared::Shared;
+use crate::turns::Broken;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -50,6 +51,13 @@ fn refuse(status: StatusCode, why: impl Into<String>) -> Refusal {
 
 async fn nowhere() -> Refusal {
     refuse(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+/// What to say where the work for an answer broke off.
+fn broken(_: Broken) -> Refusal {
+    let why =
+        "The answer could not be worked out: this is a fault of the dashboard, which goes on.";
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
 }
 
 fn no_run() -> Refusal {

@@ -48,6 +48,11 @@ impl Runs {
         lock(&self.all).iter().find(|run| run.id == id).cloned()
     }
 
+    /// Its place among them.
+    pub fn place(&self, run: &Run) -> Option<usize> {
+        lock(&self.all).iter().position(|other| other.id == run.id)
+    }
+
     /// Those that this process trains, with their places.
     pub fn live(&self) -> Vec<(usize, Arc<Run>)> {
         let all = lock(&self.all);
@@ -67,8 +72,8 @@ impl Runs {
         run
     }
 
-    /// Looks for runs that are new. Returns whether there are.
-    pub fn search(&self) -> bool {
+    /// Looks for runs that are new.
+    pub fn search(&self) {
         let mut found = Vec::new();
         let mut left = MOST_FOLDERS;
         for folder in &self.folders {
@@ -80,7 +85,6 @@ impl Runs {
                 below(folder, "", DEPTH, &mut left, &mut found);
             }
         }
-        let before = lock(&self.all).len();
         for (folder, name) in found {
             let run = Run::new(&folder, &name, None);
             let all = lock(&self.all);
@@ -90,7 +94,6 @@ impl Runs {
                 self.add(run);
             }
         }
-        lock(&self.all).len() > before
     }
 }
 

@@ -5,9 +5,10 @@ use crate::host::Host;
 use crate::models::Models;
 use crate::news::{News, Weight};
 use crate::pictures::Pictures;
-use crate::run::Run;
+use crate::run::{Found, Run};
 use crate::runs::Runs;
 use crate::step::Batches;
+use crate::turns::Turns;
 use glassbox::control::Phase;
 use glassbox::{ControlState, Event};
 use serde::Serialize;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub pictures: Pictures,
     pub models: Models,
     pub batches: Batches,
+    pub turns: Turns,
     /// How many viewers have a stream open.
     pub viewers: AtomicUsize,
     /// Rings when there are news.
@@ -64,6 +66,10 @@ enum What<'a> {
         event: &'static str,
         step: u64,
     },
+    /// There is this run, or it has come to something else.
+    Run {
+        event: &'static str,
+    },
     Control {
         event: &'static str,
         control: ControlState,
@@ -93,10 +99,16 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
         }
         shared.move_news(&mut trained);
         let is_first = shared.host.borrow().is_empty();
-        if (looked.elapsed() >= LOOK || is_first) && shared.viewers.load(Ordering::Relaxed) > 0 {
+        let is_due = looked.elapsed() >= LOOK || is_first;
+        // Somebody may still be looking.
+        if is_due
+            && shared.viewers.load(Ordering::Relaxed) > 0
+            && let Some(place) = shared.turns.looking.free()
+        {
             looked = Instant::now();
             let (shared, host) = (Arc::clone(&shared), Arc::clone(&host));
             tokio::task::spawn_blocking(move || {
+                let _place = place;
                 shared.look();
                 let reading = lock(&host).read();
                 shared.host.send_replace(serde_json::to_string(&reading).unwrap_or_default());
@@ -142,13 +154,20 @@ impl Shared {
     /// Looks for new runs, and for what was written to folders.
     pub fn look(&self) {
         self.runs.search();
-        for (index, run) in self.runs.all().into_iter().enumerate() {
-            let mut events = Vec::new();
-            if run.look(&mut |event| events.push(event.clone())) {
-                self.tell(index, &run, &events);
+        self.runs.all().iter().for_each(|run| self.look_at(run));
+    }
+
+    /// Looks for what was written to a run's folder, and tells viewers: whoever reads it is the only one who can.
+    pub fn look_at(&self, run: &Run) {
+        let Some(index) = self.runs.place(run) else { return };
+        run.look(&mut |found| match found {
+            Found::Events(events) => self.tell(index, run, events),
+            Found::Run => {
+                let json = json(&run.id, What::Run { event: "run" });
+                lock(&self.news).add(index, json, Weight::Light);
                 self.ring();
             }
-        }
+        });
     }
 
     /// Adds to the news what viewers need to know of.

@@ -5,6 +5,7 @@ use glassbox::Event;
 use glassbox_plot::History;
 
 /// What is known of a run.
+#[derive(Clone)]
 pub(crate) struct Story {
     pub history: History,
     pub facts: Facts,

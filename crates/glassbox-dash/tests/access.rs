@@ -31,7 +31,7 @@ fn request(world: &World, method: &str, path: &str, headers: &str, body: &str) -
 #[test]
 fn only_our_own_name_origin_and_key_pass() {
     let world = World::new();
-    let (port, token) = (world.port(), world.token());
+    let (port, token, cookie) = (world.port(), world.token(), cookie(&world));
     let (right, wrong) = (token.to_string(), "0".repeat(32));
     let control = format!("/api/runs/{}/control", world.id());
     let named = |name: &str| format!("{name}:{port}");
@@ -63,7 +63,7 @@ fn only_our_own_name_origin_and_key_pass() {
             for (key, has_key) in [(None, false), (Some(&wrong), false), (Some(&right), true)] {
                 for is_cookie in [false, true] {
                     let key = key.map_or(String::new(), |key| match is_cookie {
-                        true => format!("cookie: other=1; glassbox-{port}={key}\r\n"),
+                        true => format!("cookie: other=1; {cookie}={key}\r\n"),
                         false => format!("authorization: Bearer {key}\r\n"),
                     });
                     let headers = headers(&hosts, origin, &key);
@@ -77,7 +77,9 @@ fn only_our_own_name_origin_and_key_pass() {
                         let answer = request(&world, method, path, &headers, body);
                         let has_changed = is_paused(&world);
                         let may = *is_ours && is_same && has_key;
-                        let expected = may && (is_get || method == "POST");
+                        // Whoever changes something by cookie is a page, and says which.
+                        let is_told = !is_cookie || origin.is_some();
+                        let expected = may && (is_get || method == "POST" && is_told);
                         let case = format!("{method} {what} {origin:?} {key:?}");
                         // Nobody trains: the control takes wishes all the same.
                         assert_eq!(answer.status == 200, expected, "{case}: {answer:?}");
@@ -91,7 +93,7 @@ fn only_our_own_name_origin_and_key_pass() {
             }
         }
     }
-    assert_eq!((cases, passed), (9 * 5 * 3 * 2 * 8, 5 * 2 * 2 * 3));
+    assert_eq!((cases, passed), (9 * 5 * 3 * 2 * 8, 5 * 2 * 2 * 3 - 5));
 }
 
 /// Whether somebody wished for a pause: a step is what a control that is paused counts.
@@ -108,11 +110,13 @@ fn the_key_is_once_in_the_link_and_then_in_a_cookie() {
     };
     let welcome = come(&format!("/?token={token}"), "");
     assert_eq!(welcome.status, 303);
-    let cookie =
-        format!("set-cookie: glassbox-{}={token}; httponly; samesite=strict", world.port());
+    let name = cookie(&world);
+    assert!(name.starts_with(&format!("glassbox-{}-", world.port())), "{name}");
+    assert_ne!(name.rsplit('-').next(), cookie(&World::new()).rsplit('-').next());
+    let cookie = format!("set-cookie: {name}={token}; httponly; samesite=strict");
     assert!(welcome.head.contains(&cookie) && welcome.head.contains("location: ./"), "{welcome:?}");
     assert!(welcome.head.contains("referrer-policy: no-referrer"));
-    let cookie = format!("cookie: glassbox-{}={token}\r\n", world.port());
+    let cookie = format!("cookie: {name}={token}\r\n");
     let page = come("/", &cookie);
     assert!(page.status == 200 && page.body.contains("<!doctype html>"), "{page:?}");
 
@@ -142,6 +146,61 @@ fn the_key_is_once_in_the_link_and_then_in_a_cookie() {
     assert_eq!(come("/api/runs", &format!("{cookie}{link}")).status, 403);
     let neighbour = "sec-fetch-site: same-site\r\nsec-fetch-mode: cors\r\n";
     assert_eq!(come("/api/runs", &format!("{cookie}{neighbour}")).status, 403, "another port");
+}
+
+/// The name of the cookie, as the link sets it.
+fn cookie(world: &World) -> String {
+    let headers = format!("host: {}\r\n", world.address());
+    let welcome = request(world, "GET", &format!("/?token={}", world.token()), &headers, "");
+    let (_, rest) = welcome.head.split_once("set-cookie: ").expect("there is a cookie");
+    rest.split('=').next().unwrap().to_string()
+}
+
+#[test]
+fn origins_and_cookies_in_every_order() {
+    let world = World::new();
+    let (address, token, name) = (world.address(), world.token(), cookie(&world));
+    let path = format!("/api/runs/{}/control", world.id());
+    let pause = |more: &str| {
+        let headers = format!("host: {address}\r\n{more}");
+        request(&world, "POST", &path, &headers, "{\"do\":\"pause\"}").status
+    };
+    let ours = format!("origin: http://{address}\r\n");
+    let (right, wrong) = (format!("{name}={token}"), format!("{name}={}", "0".repeat(32)));
+    for (cookies, status) in [
+        (format!("cookie: {right}\r\n"), 200),
+        (format!("cookie: a=1; {right}; b=2\r\n"), 200),
+        (format!("cookie: {wrong}; {right}\r\n"), 200),
+        (format!("cookie: {right}; {wrong}\r\n"), 200),
+        (format!("cookie: {wrong}\r\ncookie: {right}\r\n"), 200),
+        (format!("cookie: {wrong}\r\n"), 403),
+        (format!("cookie: x{right}\r\n"), 403),
+        (format!("cookie: {right}\r\nauthorization: Basic YTpi\r\n"), 200),
+        ("authorization: Basic YTpi\r\n".to_string(), 403),
+        (format!("cookie: {right}\r\nauthorization: Bearer wrong\r\n"), 403),
+        (format!("authorization: Basic {token}\r\n"), 403),
+    ] {
+        assert_eq!(pause(&format!("{ours}{cookies}")), status, "{cookies}");
+    }
+    let cookie = format!("cookie: {right}\r\n");
+    for (origins, status) in [
+        (String::new(), 403),
+        (ours.clone(), 200),
+        // A proxy that encrypts shows the same host and port.
+        (format!("origin: https://{address}\r\n"), 200),
+        ("origin: https://lab.example\r\n".to_string(), 200),
+        ("origin: http://127.0.0.1:1\r\n".to_string(), 403),
+        ("origin: http://127.0.0.1\r\n".to_string(), 403),
+        (format!("origin: ftp://{address}\r\n"), 403),
+        (format!("origin: {address}\r\n"), 403),
+        (format!("{ours}{ours}"), 403),
+        (format!("{ours}origin: http://evil.example\r\n"), 403),
+        (format!("origin: http://evil.example\r\n{ours}"), 403),
+    ] {
+        assert_eq!(pause(&format!("{origins}{cookie}")), status, "{origins}");
+    }
+    // A program that has the key is no page.
+    assert_eq!(pause(&format!("authorization: Bearer {token}\r\n")), 200);
 }
 
 #[test]

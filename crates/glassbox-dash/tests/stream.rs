@@ -9,10 +9,10 @@ use glassbox::{Change, Ending, Event, Sink};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What happened, as a viewer tells it: all but the states of the control, which nobody trains here.
+/// What happened, as a viewer tells it: all but that there is a run, and the states of its control, which nobody trains here.
 fn told(messages: &[Message]) -> Vec<Value> {
     let events = messages.iter().flat_map(Message::events);
-    events.filter(|event| event["event"] != "state").collect()
+    events.filter(|event| event["event"] != "state" && event["event"] != "run").collect()
 }
 
 fn is_finished(message: &Message) -> bool {
@@ -68,8 +68,16 @@ fn a_viewer_that_comes_back_misses_nothing() {
     assert_eq!(steady.iter().filter(|event| event["event"] == "epoch").count(), 3);
     // A viewer that comes late gets the same.
     assert_eq!(told(&Stream::open(&world, "").read(is_finished)), steady);
-    let by_query = format!("/api/events?after={last}");
-    assert!(world.dashboard.link().len() > by_query.len());
+    // By query, one that has all but the newest hears of that alone.
+    let change = Event::Control { step: at, change: Change::Paused };
+    world.feed.event(&change).unwrap();
+    let by_query = |last: &str| Stream::open_at(&world, &format!("/api/events?after={last}"), "");
+    let found = by_query(&last).read(|message| message.event == "batch");
+    let events = told(&found);
+    assert_eq!(events.len(), 1, "{found:?}");
+    assert_eq!((&events[0]["event"], &events[0]["step"]), (&"control".into(), &at.into()));
+    let found = by_query("00000000.1").read(|message| message.event == "batch");
+    assert_eq!(found[0].event, "reset", "{found:?}");
 }
 
 #[test]
@@ -104,7 +112,7 @@ fn ids_of_another_process_mean_nothing() {
     world.feed.event(&started(0)).unwrap();
     for id in ["00000000.5", "nonsense", "ffffffff.18446744073709551615", "é"] {
         let found = Stream::open(&world, &format!("last-event-id: {id}\r\n"))
-            .read(|message| message.event == "batch");
+            .read(|message| message.events().iter().any(|event| event["event"] == "started"));
         assert_eq!(found[0].event, "reset", "{id}");
         assert_eq!(told(&found)[0]["event"], "started", "{id}: and all there is follows");
     }
@@ -184,8 +192,11 @@ fn wishes_reach_the_training_and_show_at_once() {
     }
     assert_eq!(world.ask("POST", &path, "content-type: text/plain\r\n").status, 415);
     assert_eq!(world.post("/api/runs/0000000000000000/control", "{\"do\":\"pause\"}").status, 404);
-    let found = stream.read(|message| message.event == "batch");
-    assert_eq!(found.last().unwrap().events()[0]["control"]["phase"], "waiting");
+    let is_state = |event: &Value| event["event"] == "state";
+    let found = stream.read(|message| message.events().iter().any(is_state));
+    let events: Vec<Value> = found.iter().flat_map(Message::events).collect();
+    let state = events.iter().find(|event| is_state(event)).unwrap();
+    assert_eq!(state["control"]["phase"], "waiting");
     assert_eq!(world.control.state().phase, Phase::Waiting, "nobody trains here");
 }
 
@@ -210,6 +221,66 @@ fn a_run_in_a_folder_is_followed_and_not_controlled() {
     let found =
         stream.read(|message| message.events().iter().any(|event| event["event"] == "control"));
     assert!(told(&found).iter().any(|event| event["step"] == 2 && event["run"] == id));
+}
+
+#[test]
+fn whoever_asks_for_a_run_takes_nothing_from_the_stream() {
+    let world = World::new();
+    let is_new = is_new_elsewhere(&world);
+    let folder = world.folder.path().join("elsewhere");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("events.jsonl");
+    let line = |at: u64| {
+        let change = Event::Control { step: at, change: Change::Paused };
+        serde_json::to_string(&change).unwrap() + "\n"
+    };
+    std::fs::write(&path, line(0)).unwrap();
+    let mut stream = Stream::open(&world, "");
+    // It appears by itself.
+    let found = stream.read(|message| message.events().iter().any(&is_new));
+    let events: Vec<Value> = found.iter().flat_map(Message::events).collect();
+    let id = events.iter().find(|event| is_new(event)).unwrap()["run"].clone();
+    let one = format!("/api/runs/{}", id.as_str().unwrap());
+    assert_eq!(world.get(&one).json()["facts"]["step"], 0);
+    // Every line is asked for as soon as it is written, mostly before the clock looks.
+    for at in 1..=20 {
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, line(at).as_bytes()).unwrap();
+        world.get(&one);
+    }
+    let has_last = |event: &Value| event["event"] == "control" && event["step"] == 20;
+    let found = stream.read(|message| message.events().iter().any(has_last));
+    let told = told(&found);
+    let steps = told.iter().filter(|event| event["run"] == id).map(|event| event["step"].as_u64());
+    assert!(steps.eq((1..=20).map(Some)), "{told:?}");
+}
+
+/// Whether an event says that there is a run that this process does not train.
+fn is_new_elsewhere(world: &World) -> impl Fn(&Value) -> bool {
+    let ours = world.id();
+    move |event| event["event"] == "run" && event["run"] != ours.as_str()
+}
+
+#[test]
+fn a_run_that_grows_elsewhere_is_announced() {
+    let world = World::new();
+    let is_new = is_new_elsewhere(&world);
+    let folder = world.folder.path().join("elsewhere");
+    std::fs::create_dir(&folder).unwrap();
+    let write = |events: &[Event]| {
+        let lines = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n");
+        std::fs::write(folder.join("events.jsonl"), lines.collect::<String>()).unwrap();
+    };
+    let mut stream = Stream::open(&world, "");
+    write(&[started(0)]);
+    stream.read(|message| message.events().iter().any(&is_new));
+    write(&[started(0), step(1)]);
+    stream.read(|message| {
+        let data: Value = serde_json::from_str(&message.data).unwrap();
+        let runs = data["runs"].as_array().cloned().unwrap_or_default();
+        let is_seen = |run: &Value| run["name"] == "elsewhere" && run["facts"]["step"] == 1;
+        message.events().iter().any(&is_new) && runs.iter().any(is_seen)
+    });
 }
 
 #[test]

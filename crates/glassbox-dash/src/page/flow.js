@@ -1,7 +1,7 @@
 // The network drawn layer by layer: the image, units as grids of colours, probabilities, and a unit"s connections.
 
 import { h, say } from "./dom.js";
-import { number, percent } from "./figures.js";
+import { figure, probability } from "./format.js";
 import { Grid, css, diverging, mix, paintPixels } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
@@ -15,6 +15,9 @@ const [ENDS, GAP, LEAST, TALL] = [496, 56, 100, 440];
 /** The most units of a layer that are drawn, and the most classes that have a bar. */
 const MOST_UNITS = 1024;
 const MOST_BARS = 20;
+
+/** So many rows of units are a page. */
+const PAGE = 4;
 
 /** How many connections of a unit are drawn: to the layer before, and to the one after; fewer where they cross texts. */
 const WIRES = { wide: [28, 10], stacked: [14, 5] };
@@ -44,7 +47,7 @@ class Stage {
     this.room = [340, TALL];
     this.grid = new Grid(this.count, ...this.room);
     this.canvas = h("canvas", { class: "units", tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuemax": this.count - 1 });
-    this.canvas.setAttribute("aria-label", `Units of layer ${layer.index}, ${layer.layer}: pick one with the arrow keys`);
+    this.canvas.setAttribute("aria-label", `Units of layer ${layer.index}, ${layer.layer}: pick one with the arrow keys, Home, End, Page Up and Page Down; Escape lets go`);
     this.scale = h("p", { class: "note scale" });
     this.told = h("p", { class: "note told" });
     this.facts = h("span", { class: "note" });
@@ -67,18 +70,36 @@ class Stage {
     this.canvas.addEventListener("pointermove", (event) => this.tell(unit(event)));
     this.canvas.addEventListener("pointerleave", () => this.tell(-1));
     this.canvas.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.grid.columns, ArrowUp: -this.grid.columns }[event.key];
-      if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      const next = this.after(event.key);
+      if (next === null || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      const next = this.picked < 0 ? 0 : this.picked + step;
-      if (next >= 0 && next < this.count) this.onPick({ layer: this.layer.index, unit: next });
+      const isLetGo = event.key === "Escape";
+      // To pick what is picked is to let go of it.
+      if (next >= 0 && next < this.count && (next !== this.picked || isLetGo)) this.onPick({ layer: this.layer.index, unit: next });
     });
+  }
+
+  /**
+   * The unit that a key leads to, which may be none; null for other keys.
+   * @param {string} key
+   */
+  after(key) {
+    const { picked, count, grid: { columns } } = this;
+    if (key === "Escape") return picked < 0 ? null : picked;
+    if (key === "Home") return 0;
+    if (key === "End") return count - 1;
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns,
+      PageDown: PAGE * columns, PageUp: -PAGE * columns }[key];
+    if (step === undefined) return null;
+    if (picked < 0) return 0;
+    const isPage = key.startsWith("Page");
+    return isPage ? Math.max(0, Math.min(count - 1, picked + step)) : picked + step;
   }
 
   /** @param {number} unit */
   tell(unit) {
     const at = unit >= 0 ? unit : this.picked;
-    this.told.textContent = at >= 0 && at < this.outputs.length ? `unit ${at}: ${number(this.outputs[at], 5)}` : "Pick a unit";
+    this.told.textContent = at >= 0 && at < this.outputs.length ? `unit ${at}: ${figure(this.outputs[at], 5)}` : "Pick a unit";
   }
 
   /**
@@ -94,12 +115,12 @@ class Stage {
     const least = Math.min(0, ...outputs.filter(Number.isFinite));
     this.grid.paint(this.canvas, (unit) => css(diverging(theme, outputs[unit] / most)), picked, [css(theme.paper), css(theme.ink)]);
     this.facts.textContent = `${outputs.filter((x) => x > 0).length} say more than 0`;
-    this.scale.replaceChildren(h("span", {}, number(least < 0 ? -most : 0, 3)),
-      h("canvas", { class: least < 0 ? "ramp" : "ramp half" }), h("span", {}, number(most, 3)));
+    this.scale.replaceChildren(h("span", {}, figure(least < 0 ? -most : 0, 3)),
+      h("canvas", { class: least < 0 ? "ramp" : "ramp half" }), h("span", {}, figure(most, 3)));
     const ramp = /** @type {HTMLCanvasElement} */ (this.scale.children[1]);
     paintPixels(ramp, [1, 64], (at) => diverging(theme, least < 0 ? at / 31.5 - 1 : at / 63));
     this.canvas.setAttribute("aria-valuenow", String(Math.max(0, picked)));
-    this.canvas.setAttribute("aria-valuetext", picked < 0 ? "no unit" : `unit ${picked}, ${number(outputs[picked], 4)}`);
+    this.canvas.setAttribute("aria-valuetext", picked < 0 ? "no unit" : `unit ${picked}, ${figure(outputs[picked], 4)}`);
     this.tell(-1);
   }
 
@@ -186,8 +207,8 @@ export class Flow {
       const button = h(
         "button", { type: "button", class: kind, "data-class": at, "aria-pressed": String(at === shown), title: `Show the template of class ${at}`, onclick: () => this.onOutput(at) },
         h("b", {}, String(at)), h("span", { class: "track" }, bar),
-        h("span", { class: "share" }, percent(probabilities[at])),
-        h("span", { class: "logit" }, number(logits[at], 3)));
+        h("span", { class: "share" }, probability(probabilities[at])),
+        h("span", { class: "logit" }, figure(logits[at], 3)));
       return h("li", {}, button);
     }));
     if (focused) this.bars.querySelector(`[data-class="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -203,7 +224,7 @@ export class Flow {
    */
   words(answer, label, probabilities) {
     if (answer === null) return ["No answer: the outputs are not finite."];
-    const said = [h("b", {}, `It reads ${answer}`), `, with ${percent(probabilities[answer])}.`];
+    const said = [h("b", {}, `It reads ${answer}`), `, with ${probability(probabilities[answer])}.`];
     if (label === null) return said;
     return [...said, label === answer ? " Right." : ` Wrong: it is a ${label}.`];
   }

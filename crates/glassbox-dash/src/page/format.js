@@ -2,13 +2,34 @@
 
 export const NONE = "–";
 
-/** Four digits that count, or so many. */
-export function number(x, digits = 4) {
-  if (x == null || !Number.isFinite(x)) return NONE;
-  if (x === 0) return "0";
+/** A number with so many digits that count, without zeros at the end. */
+export function number(x, digits = 4, none = NONE) {
+  if (x == null || !Number.isFinite(x)) return none;
   const size = Math.abs(x);
-  if (size >= 1e6 || size < 1e-4) return x.toExponential(2).replace("e+", "e").replace("-", "−");
-  return Number(x.toPrecision(digits)).toString().replace("-", "−");
+  const isUsual = x === 0 || (size < 1e6 && size >= 1e-4);
+  if (isUsual) return minus(Number(x.toPrecision(digits)).toString());
+  return minus(x.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, "e"));
+}
+
+/** A number of a network or of a step; what is no number is said so. */
+export function figure(x, digits) {
+  return number(x, digits, "not a number");
+}
+
+/** Such a number with so many decimals. */
+export function fixed(x, decimals) {
+  return x == null || !Number.isFinite(x) ? "not a number" : minus(x.toFixed(decimals));
+}
+
+function minus(text) {
+  return text.replaceAll("-", "−");
+}
+
+/** A text as one word of a line for sh, to be pasted: what a name holds is never run. */
+export function shellWord(text) {
+  // What begins with a dash would be an option.
+  const word = text.startsWith("-") ? `./${text}` : text;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }
 
 /** With thin spaces between thousands. */
@@ -20,6 +41,13 @@ export function whole(x) {
 /** A share in percent. */
 export function percent(x, digits = 2) {
   return x == null || !Number.isFinite(x) ? NONE : `${(100 * x).toFixed(digits)} %`;
+}
+
+/** A probability in percent, which is 0 or 100 only where it is. */
+export function probability(share) {
+  if (share > 0 && share < 5e-4) return "< 0.1 %";
+  if (share < 1 && share >= 0.9995) return "> 99.9 %";
+  return percent(share, 1);
 }
 
 /** Seconds, in two units at most. */

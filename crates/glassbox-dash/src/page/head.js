@@ -1,9 +1,9 @@
 // The head of a run: what it is, how far it is, and what can be done with it.
 
 import { h, say } from "./dom.js";
-import { duration, number, whole } from "./format.js";
+import { duration, number, shellWord, whole } from "./format.js";
 import { state } from "./runs.js";
-import { ask, store } from "./store.js";
+import { SILENT, reply, store } from "./store.js";
 
 /** The head, with an `update(run)`. */
 export function head() {
@@ -40,44 +40,52 @@ function distance(facts, kind) {
 
 const ENDED = "The process that trained this run has ended. What is shown is what it last said.";
 const REFUSED = "The key of this page is no longer valid. Open the link that glassbox printed last.";
-const LOST = "The dashboard does not answer. Trying again …";
 const ELSEWHERE = "Only the dashboard of its own training can pause a run: glassbox train --dashboard.";
 
 function buttons() {
   let run = null;
   const said = h("p", { class: "said", role: "status" });
-  async function wish(body) {
-    const answer = await ask(`api/runs/${run.id}/control`, {
+  /** Sends a wish to a run, and says what became of it while that run is still looked at. */
+  async function wish(body, to = run) {
+    const [, why] = await reply(`api/runs/${encodeURIComponent(to.id)}/control`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-    say(said, answer == null ? LOST : answer.ok ? "" : (await answer.json().catch(() => ({}))).why ?? "It was refused.");
+    if (to.id === run.id) say(said, why);
   }
   const pause = h("button", { type: "button", class: "primary", "data-do": "pause",
     onclick: () => wish({ do: isPaused(run) ? "resume" : "pause" }) });
   const step = h("button", { type: "button", "data-do": "step", title: "Makes exactly one step, and pauses",
     onclick: () => wish({ do: "step" }) }, "One step");
-  const stop = h("button", { type: "button", "data-do": "stop", class: "danger", onclick: () => dialog.showModal() }, "Stop …");
+  const stop = h("button", { type: "button", "data-do": "stop", class: "danger", onclick: ask }, "Stop …");
   const rate = learningRate(wish);
   const dialog = h("dialog", { "aria-label": "Stop the training" },
-    h("p", {}, "Stop the training? A checkpoint is kept, and it can go on later:"),
+    h("p"),
     h("pre", {}, h("code")),
     h("form", { method: "dialog" },
       h("button", { class: "quiet", autofocus: true }, "Keep training"),
-      h("button", { class: "danger", "data-do": "really-stop", onclick: () => wish({ do: "stop" }) }, "Stop")));
+      h("button", { class: "danger", "data-do": "really-stop", onclick: () => wish({ do: "stop" }, asked) }, "Stop")));
+  /** The run that the question is about, whichever is looked at when it is answered. */
+  let asked = null;
+  function ask() {
+    asked = run;
+    say(dialog.querySelector("p"), `Stop the training of ${run.name}? A checkpoint is kept, and it can go on later:`);
+    say(dialog.querySelector("code"), `glassbox train --resume ${folder(run)}`);
+    dialog.showModal();
+  }
   const row = h("div", { class: "controls", role: "group", "aria-label": "Control" }, pause, step, stop, rate.element);
   const note = h("p", { class: "note" });
   const element = h("div", {}, row, said, note, dialog);
 
   function update(next) {
+    if (next.id !== run?.id) say(said, "");
     run = next;
     const phase = run.facts.control?.phase;
     const isOn = phase && phase !== "over" && store.link !== "over" && store.link !== "refused";
     row.hidden = !isOn;
     say(pause, isPaused(run) ? "Go on" : "Pause");
     [pause, step, stop].forEach((button) => (button.disabled = phase === "stopping" || store.link === "lost"));
-    say(dialog.querySelector("code"), `glassbox train --resume ${store.full.get(run.id)?.folder ?? "RUN"}`);
     rate.update(run);
     const why = reason(run, isOn);
     note.hidden = !why;
@@ -86,11 +94,17 @@ function buttons() {
   return { element, update };
 }
 
+/** The folder of a run, as a word of a line to be pasted. */
+function folder({ id }) {
+  const known = store.full.get(id)?.folder;
+  return known == null ? "RUN" : shellWord(known);
+}
+
 /** Why there is nothing to press, if there is nothing. */
 function reason(run, isOn) {
   if (store.link === "refused") return REFUSED;
-  if (store.link === "lost") return LOST;
-  if (store.link === "over") return `${ENDED} To look again: glassbox dashboard ${store.full.get(run.id)?.folder ?? ""}`;
+  if (store.link === "lost") return SILENT;
+  if (store.link === "over") return `${ENDED} To look again: glassbox dashboard ${folder(run)}`;
   return isOn || run.live || run.facts.ending ? "" : ELSEWHERE;
 }
 

@@ -2,10 +2,11 @@
 
 import { Chooser } from "./chooser.js";
 import { h, say } from "./dom.js";
-import { latest, reply } from "./figures.js";
 import { Flow } from "./flow.js";
+import { latest } from "./latest.js";
 import { themeOf } from "./paint.js";
 import { go, place } from "./place.js";
+import { reply } from "./store.js";
 import { TemplateView } from "./template.js";
 import { onTheme } from "./theme.js";
 import { UnitView } from "./unit.js";

@@ -59,7 +59,8 @@ export class Pad {
     this.bitmap = document.createElement("canvas");
     [this.bitmap.width, this.bitmap.height] = [SIDE, SIDE];
     this.canvas = h("canvas", {
-      class: "pad", role: "img", "aria-label": "Draw a digit here, with mouse, pen or finger",
+      class: "pad", role: "img",
+      "aria-label": "Drawing pad: draw a digit here with mouse, pen or finger. Without one of them, choose a test image instead.",
     });
     this.hint = h("p", { class: "pad-hint", "aria-hidden": "true" }, "Draw a digit here");
     this.undo = h("button", { type: "button", class: "small", "data-do": "undo", onclick: () => this.change(() => this.strokes.pop()) }, "Undo");

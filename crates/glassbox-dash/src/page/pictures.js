@@ -1,6 +1,7 @@
 // Pictures that the server draws: fetched where they are seen, and anew when their run has changed, at most twice a second.
 
 import { h } from "./dom.js";
+import { REFUSED, SILENT, ask, onStore, store } from "./store.js";
 import { isDark, onTheme } from "./theme.js";
 
 const PERIOD = 500;
@@ -15,10 +16,10 @@ const observer = new IntersectionObserver((entries) => {
 
 const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => target.picture.change()));
 
-/** A picture of some runs. `ask()` says of which, and how: `{ runs, …options }`. */
+/** A picture of some runs. `choose()` says of which, and how: `{ runs, …options }`. */
 export class Picture {
-  constructor(subject, ask) {
-    Object.assign(this, { subject, ask, isSeen: false, isDirty: true, isBusy: false, at: 0, tag: null, shown: "" });
+  constructor(subject, choose) {
+    Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: 0, tag: null, shown: "" });
     this.image = h("img", { alt: "", hidden: true, decoding: "async" });
     this.why = h("p", { class: "why" }, "One moment …");
     this.element = h("figure", { class: "picture", "data-subject": subject }, this.image, this.why);
@@ -30,7 +31,7 @@ export class Picture {
 
   /** There is something new, if it is a picture of one of these runs. */
   touch(ids) {
-    if (this.ask().runs.some((id) => ids.has(id))) this.change();
+    if (this.choose().runs.some((id) => ids.has(id))) this.change();
   }
 
   change() {
@@ -38,23 +39,26 @@ export class Picture {
     this.want();
   }
 
+  /** What is under way when it goes is neither shown nor followed by more. */
   remove() {
+    this.isGone = true;
     observer.unobserve(this.element);
     sizes.unobserve(this.element);
     clearTimeout(this.timer);
     seen.delete(this);
     URL.revokeObjectURL(this.image.src);
+    this.image.removeAttribute("src");
   }
 
   /** Fetches it as soon as that is worthwhile. */
   want(wait = this.at + PERIOD - Date.now()) {
-    if (!this.isDirty || !this.isSeen || this.isBusy || document.hidden) return;
+    if (this.isGone || !this.isDirty || !this.isSeen || this.isBusy || document.hidden) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetch(), Math.max(0, wait));
   }
 
   address() {
-    const { runs, ...options } = this.ask();
+    const { runs, ...options } = this.choose();
     const width = Math.max(240, Math.floor(this.element.clientWidth / 20) * 20);
     const said = { runs: runs.join(","), width, dark: isDark() ? 1 : 0, ...options };
     return `api/pictures/${this.subject}?${new URLSearchParams(said)}`;
@@ -64,39 +68,63 @@ export class Picture {
     const address = this.address();
     const headers = this.tag && this.shown === address ? { "if-none-match": this.tag } : {};
     [this.isBusy, this.isDirty, this.at] = [true, false, Date.now()];
-    try {
-      const answer = await fetch(address, { headers, cache: "no-store" });
-      if (answer.status !== 304) await this.show(answer);
-      [this.tag, this.shown] = [answer.headers.get("etag"), address];
-      const stale = Number(answer.headers.get("glassbox-stale"));
-      if (stale) this.isDirty = true;
-      this.isBusy = false;
-      this.want(stale ? Math.max(stale, PERIOD) : undefined);
-    } catch {
-      this.isBusy = false;
-      if (this.image.hidden) this.why.textContent = "The dashboard does not answer.";
-    }
+    const answer = await ask(address, { headers, cache: "no-store" });
+    await this.take(answer, address);
+    this.isBusy = false;
+    const stale = Number(answer?.headers.get("glassbox-stale"));
+    if (stale) this.isDirty = true;
+    this.want(stale ? Math.max(stale, PERIOD) : undefined);
   }
 
-  async show(answer) {
-    if (answer.headers.get("content-type") !== "image/svg+xml") {
-      const { why } = await answer.json();
-      [this.why.textContent, this.why.hidden, this.image.hidden] = [why, false, true];
-      return;
+  /** Shows what has come, or says why there is nothing. */
+  async take(answer, address) {
+    if (this.isGone) return;
+    if (answer?.status !== 304) {
+      const isPicture = answer?.headers.get("content-type") === "image/svg+xml";
+      const text = await answer?.text().catch(() => null);
+      if (this.isGone) return;
+      if (isPicture && text != null) await this.show(text);
+      else this.excuse(answer, text);
     }
-    const text = await answer.text();
+    this.tag = answer?.ok || answer?.status === 304 ? answer.headers.get("etag") : null;
+    this.shown = address;
+  }
+
+  /** Says why there is no picture. While nobody answers, the one before stays. */
+  excuse(answer, text) {
+    if (text == null && !this.image.hidden) return;
+    [this.why.textContent, this.why.hidden, this.image.hidden] = [text == null ? SILENT : reason(text), false, true];
+  }
+
+  async show(text) {
     const drawing = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-    const next = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
-    const before = this.image.src;
+    const [before, next] = [this.image.src, URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))];
     this.image.src = next;
     await this.image.decode().catch(() => {});
+    if (before) URL.revokeObjectURL(before);
+    if (this.isGone) return;
     const description = drawing.querySelector("desc")?.textContent ?? "";
     this.image.alt = `${drawing.getAttribute("aria-label") ?? this.subject}. ${description}`.trim();
     [this.image.hidden, this.why.hidden] = [false, true];
     this.element.dataset.version = String(Number(this.element.dataset.version ?? 0) + 1);
-    if (before) URL.revokeObjectURL(before);
   }
 }
 
+/** The reason that the server gives. */
+function reason(text) {
+  try {
+    return JSON.parse(text).why ?? REFUSED;
+  } catch {
+    return REFUSED;
+  }
+}
+
+// What was not answered is asked for again when the server is there again.
+let isLost = false;
+onStore(() => {
+  const wasLost = isLost;
+  isLost = store.link === "lost";
+  if (wasLost && store.link === "here") seen.forEach((picture) => picture.change());
+});
 document.addEventListener("visibilitychange", () => seen.forEach((picture) => picture.want()));
 onTheme(() => seen.forEach((picture) => picture.change()));

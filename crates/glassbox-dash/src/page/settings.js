@@ -23,13 +23,14 @@ export function settings() {
   return { element, remove() {}, update(run) {
     const full = store.full.get(run.id);
     const changes = (full?.notable ?? []).filter((event) => event.event === "control");
-    fill(element, `${run.id} ${Boolean(full)} ${changes.length} ${run.facts.parameters}`, () => {
+    const { folder, record } = full ?? {};
+    fill(element, JSON.stringify([run.id, folder, record, changes, run.facts.parameters]), () => {
       if (!full) return h("p", { class: "why" }, "One moment …");
-      if (!full.record) return h("p", { class: "why" }, `${full.folder} has no run.toml that can be read.`);
-      const { settings, data, ...rest } = full.record;
+      if (!record) return h("p", { class: "why" }, `${folder} has no run.toml that can be read.`);
+      const { settings, data, ...rest } = record;
       return [
         table("Settings", flat(settings)), table("Data", flat(data)),
-        table("Begun with", [["folder", full.folder], ...flat(rest), ["parameters", whole(run.facts.parameters)]]),
+        table("Begun with", [["folder", folder], ...flat(rest), ["parameters", whole(run.facts.parameters)]]),
         changes.length ? table("Changed on the way", changes.map(change)) : null,
       ];
     });

@@ -1,9 +1,11 @@
 // The open step: a number of a training step, its formula, its terms, the running sum, the truth.
 
 import { h, say } from "./dom.js";
-import { latest, number, reply } from "./figures.js";
+import { figure } from "./format.js";
+import { latest } from "./latest.js";
 import { stamp } from "./network.js";
 import { go, place } from "./place.js";
+import { reply } from "./store.js";
 
 /** @typedef {{factors: [string, number][], product: number, sum: number, is_skipped: boolean}} Term */
 /** @typedef {{what: string, formula: string, terms: Term[], value: number, truth: number, difference: number | null,
@@ -117,11 +119,11 @@ class StepView {
   showValues({ value, truth, difference }) {
     const row = (/** @type {string} */ name, /** @type {string} */ text, note = "") =>
       h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, text), h("td", { class: "note" }, note));
-    const off = (/** @type {number} */ x) => `off by ${number(Math.abs(x - truth), 2)}`;
+    const off = (/** @type {number} */ x) => `off by ${figure(Math.abs(x - truth), 2)}`;
     this.values.replaceChildren(
-      row("f32, as it trains", number(value, 9), off(value)),
-      row("f64, the truth", number(truth, 15)),
-      ...(difference === null ? [] : [row("finite difference", number(difference, 15), off(difference))]),
+      row("f32, as it trains", figure(value, 9), off(value)),
+      row("f64, the truth", figure(truth, 15)),
+      ...(difference === null ? [] : [row("finite difference", figure(difference, 15), off(difference))]),
     );
   }
 
@@ -133,11 +135,11 @@ class StepView {
     this.head.textContent = !isSum ? "" : `${terms.length} terms, added in this order, each rounded once with the sum`
       + `${skipped > 0 ? `; ${skipped} have a zero and are left out` : ""}${terms.length > MOST ? `; the first ${MOST} are shown` : ""}.`;
     const factor = (/** @type {[string, number] | undefined} */ pair) => (pair
-      ? [h("td", { class: "name" }, pair[0]), h("td", {}, number(pair[1], 7))] : [h("td"), h("td")]);
+      ? [h("td", { class: "name" }, pair[0]), h("td", {}, figure(pair[1], 7))] : [h("td"), h("td")]);
     const rows = terms.slice(0, MOST).flatMap((term) => (isSum
       ? [h("tr", { class: term.is_skipped ? "is-skipped" : "" },
         ...Array.from({ length: count }, (_, at) => factor(term.factors[at])).flat(),
-        h("td", {}, term.is_skipped ? "left out" : number(term.product, 7)), h("td", {}, number(term.sum, 7)))]
+        h("td", {}, term.is_skipped ? "left out" : figure(term.product, 7)), h("td", {}, figure(term.sum, 7)))]
       : term.factors.map((pair) => h("tr", {}, ...factor(pair)))));
     const names = isSum ? [...Array.from({ length: count }, (_, at) => ["factor", ""]).flat(), "product", "sum so far, f32"] : ["from", ""];
     this.terms.replaceChildren(
@@ -163,7 +165,7 @@ class StepView {
     };
     this.curve.setAttribute("viewBox", "0 0 240 80");
     this.curve.setAttribute("role", "img");
-    this.curve.setAttribute("aria-label", `The sum so far, from 0 to ${number(sums.at(-1) ?? 0)}`);
+    this.curve.setAttribute("aria-label", `The sum so far, from 0 to ${figure(sums.at(-1) ?? 0)}`);
     this.curve.replaceChildren(
       shape("line", { x1: 4, x2: 236, y1: y(0), y2: y(0), class: "zero" }),
       shape("polyline", { points: points.join(" "), class: "sum-line" }));

@@ -7,24 +7,35 @@ const NAME = `glassbox ${location.host}${location.pathname}`;
 const SILENCE = 15_000;
 const channel = new BroadcastChannel(NAME);
 
+/** Which process counted a place in the stream, `life.number`. */
+export function lifeOf(place) {
+  return place.split(".")[0];
+}
+
+/** Whether a place in the stream comes after another: it does if there is no other, or if another process counted it. */
+export function isAfter(place, other) {
+  if (!other || lifeOf(place) !== lifeOf(other)) return true;
+  return Number(place.split(".")[1]) > Number(other.split(".")[1]);
+}
+
 /** Opens it. `hear(kind, data)` hears batches, readings of the host, and `lost`, `found`, `gap`, `end`, `refused`. */
 export function open(hear) {
   let last = null;
   let source = null;
   let letGo = null;
+  let waiting = null;
   let heard = 0;
   let isOver = false;
 
   function take(kind, data) {
     if (kind === "batch") {
-      const [life, number] = data.id.split(".");
-      const [lastLife, lastNumber] = last?.split(".") ?? [life, "0"];
+      const before = last ?? `${lifeOf(data.id)}.0`;
       // What another tab had before is not new, and what begins after our last leaves a gap.
-      if (life === lastLife && Number(number) <= Number(lastNumber)) return;
-      const isGap = life !== lastLife || Number(data.from.split(".")[1]) > Number(lastNumber);
+      if (!isAfter(data.id, before)) return;
       last = data.id;
-      if (isGap) hear("gap");
+      if (isAfter(data.from, before)) hear("gap");
     }
+    if (kind === "reset") last = null;
     if (kind === "end") isOver = true;
     hear(kind, data);
   }
@@ -62,14 +73,20 @@ export function open(hear) {
   function lead() {
     if (isOver || document.hidden || source) return;
     if (!navigator.locks) return connect();
-    navigator.locks.request(NAME, { ifAvailable: false }, () => {
-      if (isOver || document.hidden) return;
+    // A tab that is shown and hidden and shown again waits once, not twice.
+    waiting?.abort();
+    waiting = new AbortController();
+    navigator.locks.request(NAME, { signal: waiting.signal }, () => {
+      if (isOver || document.hidden || source) return;
       connect();
       return new Promise((resolve) => (letGo = resolve));
+    }).catch((error) => {
+      if (error.name !== "AbortError") throw error;
     });
   }
 
   function rest() {
+    waiting?.abort();
     source?.close();
     source = null;
     letGo?.();

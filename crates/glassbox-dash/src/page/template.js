@@ -1,7 +1,7 @@
 // The linear template that an image met: template · image + constant, and that it is what the network says.
 
 import { h } from "./dom.js";
-import { fixed, number } from "./figures.js";
+import { figure, fixed } from "./format.js";
 import { diverging, paintPixels, reach } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
@@ -71,7 +71,7 @@ export class TemplateView {
     const off = (/** @type {number} */ logit, /** @type {number} */ bound) => {
       const apart = Math.abs(logit - sum.sum);
       const agrees = apart <= bound ? "agrees" : "DOES NOT AGREE";
-      return `${agrees}: off by ${number(apart, 2)}, rounding allows ${number(bound, 2)}`;
+      return `${agrees}: off by ${figure(apart, 2)}, rounding allows ${figure(bound, 2)}`;
     };
     this.sum.replaceChildren(
       row("template · image", fixed(sum.product, 9)),

@@ -1,7 +1,7 @@
 // One unit of the network: the weights it listens with, what it makes of this image, and who listens to it.
 
 import { h } from "./dom.js";
-import { number } from "./figures.js";
+import { figure } from "./format.js";
 import { diverging, paintPixels, reach } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
@@ -67,7 +67,7 @@ export class UnitView {
    */
   showFigures(unit, products, raw, outputs) {
     const row = (/** @type {string} */ label, /** @type {number | null} */ x, kind = "") =>
-      h("tr", { class: kind }, h("th", { scope: "row" }, label), h("td", {}, number(x, 6)));
+      h("tr", { class: kind }, h("th", { scope: "row" }, label), h("td", {}, figure(x, 6)));
     const { dense, layer, bias } = unit;
     const sum = products.reduce((total, x) => total + x, 0);
     this.figures.replaceChildren(
@@ -92,7 +92,7 @@ export class UnitView {
       const bar = h("span", { class: "bar" });
       bar.style.width = `${Math.max(1, Math.min(1, Math.abs(weight) / most) * 48)}px`;
       bar.style.background = `rgb(${diverging(theme, weight < 0 ? -0.72 : 0.72).join(" ")})`;
-      return h("li", {}, h("b", {}, String(to)), bar, h("span", {}, number(weight, 3)));
+      return h("li", {}, h("b", {}, String(to)), bar, h("span", {}, figure(weight, 3)));
     }));
   }
 

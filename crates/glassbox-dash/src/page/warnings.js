@@ -4,13 +4,21 @@ import { fill, h } from "./dom.js";
 import { whole } from "./format.js";
 import { store } from "./store.js";
 
-/** The warnings, with an `update(run)`. */
+/** The warnings, with an `update(run)`. What somebody has opened stays open when there are more. */
 export function warnings() {
   const element = h("section", { class: "warnings", "aria-label": "Warnings", "aria-live": "polite" });
+  const shown = new Map();
+  let of = "";
   return { element, update(run) {
-    const all = (store.full.get(run.id)?.notable ?? []).filter((event) => event.event === "warning");
+    if (run.id !== of) shown.clear();
+    of = run.id;
+    const all = (store.full.get(run.id)?.notable ?? []).filter((event) => event.event === "warning").reverse();
     element.hidden = all.length === 0;
-    fill(element, `${run.id} ${all.length}`, () => [...all].reverse().map(one));
+    const keys = all.map((event) => JSON.stringify(event));
+    fill(element, `${run.id} ${keys.join()}`, () => keys.map((key, at) => {
+      if (!shown.has(key)) shown.set(key, one(all[at], at));
+      return shown.get(key);
+    }));
   } };
 }
 

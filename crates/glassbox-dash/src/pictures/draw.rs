@@ -68,7 +68,10 @@ fn usual_smoothing() -> f64 {
 }
 
 /// Widths are multiples of this: a window that is drawn wider asks for few pictures.
-const STEP: u32 = 20;
+const STEP: u32 = 60;
+
+/// And smoothing, in hundredths, of this.
+const SMOOTH_STEP: u32 = 5;
 
 impl Ask {
     pub fn new(subject: Subject, runs: Vec<String>, options: &Options) -> Ask {
@@ -78,20 +81,34 @@ impl Ask {
             runs,
             width: options.width.clamp(240, 2000) / STEP * STEP,
             is_dark: options.dark != 0,
-            smooth: (100.0 * smooth).round() as u32,
+            smooth: (100.0 * smooth).round() as u32 / SMOOTH_STEP * SMOOTH_STEP,
             log: options.log != 0,
             row: options.row,
         }
     }
 
-    /// Rises when there is something new to be drawn.
-    pub fn version(&self, shared: &Shared) -> u64 {
-        let runs = self.runs.iter().filter_map(|id| shared.runs.find(id));
-        runs.map(|run| match self.subject.is_of_network() {
-            true => shared.models.version(&run),
-            false => run.with_story(|story, _| story.version),
+    /// Rises when there is something new to be drawn. Nothing if a story has to be read to know.
+    pub fn version(&self, shared: &Shared) -> Option<u64> {
+        let mut runs = self.runs.iter().filter_map(|id| shared.runs.find(id));
+        runs.try_fold(0u64, |sum, run| {
+            Some(sum.wrapping_add(match self.subject.is_of_network() {
+                true => shared.models.version(&run),
+                false => run.version()?,
+            }))
         })
-        .fold(0, u64::wrapping_add)
+    }
+
+    /// The same, for which stories are read if need be.
+    pub fn read_version(&self, shared: &Shared) -> u64 {
+        self.version(shared).unwrap_or_else(|| {
+            let runs = self.runs.iter().filter_map(|id| shared.runs.find(id));
+            runs.map(|run| run.with_story(|story, _| story.version)).fold(0, u64::wrapping_add)
+        })
+    }
+
+    /// Whether another shows the same, and only looks otherwise.
+    pub fn is_like(&self, other: &Ask) -> bool {
+        (self.subject, &self.runs, self.row) == (other.subject, &other.runs, other.row)
     }
 
     fn look(&self) -> Look {

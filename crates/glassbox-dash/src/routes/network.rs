@@ -1,6 +1,6 @@
 //! `api/runs/ID/network…`: what a run's network is made of, a unit, an image on its way, a drawing, the open step.
 
-use super::{Refusal, no_run, refuse};
+use super::{Refusal, broken, no_run, refuse};
 use crate::anatomy::{Anatomy, Unit};
 use crate::feed::lock;
 use crate::look::{Choice, Looked, MOST_SIDE};
@@ -108,7 +108,8 @@ pub(super) async fn image(
         let (mistakes, set) = match choice.wrong {
             0 => (None, shared.models.data(record.as_ref())?),
             _ => {
-                let (seen, set) = shared.models.seen(model, record.as_ref())?;
+                let seen = || shared.models.seen(model, record.as_ref());
+                let (seen, set) = shared.pictures.charge(shared.is_training(), seen)?;
                 (Some(seen), set)
             }
         };
@@ -176,8 +177,9 @@ async fn with_model<T: Send + 'static>(
     with: impl FnOnce(&Shared, &Run, &Model) -> Result<T, Why> + Send + 'static,
 ) -> Answer<T> {
     let run = shared.runs.find(id).ok_or_else(no_run)?;
-    let found = tokio::task::spawn_blocking(move || {
-        run.look(&mut |_| ());
+    let turns = Arc::clone(&shared);
+    let found = turns.turns.computing.take(move || {
+        shared.look_at(&run);
         let model = match shared.models.of(&run) {
             Ok(model) => model,
             Err(why) => return Ok(Told::Not { why }),
@@ -189,6 +191,6 @@ async fn with_model<T: Send + 'static>(
         }
         with(&shared, &run, &model).map(Told::Known)
     });
-    let found = found.await.expect("what is computed does not panic");
+    let found = found.await.map_err(broken)?;
     found.map(Json).map_err(|why| refuse(StatusCode::UNPROCESSABLE_ENTITY, why))
 }

@@ -1,6 +1,6 @@
 //! `api/pictures/SUBJECT?runs=ID,ID&width=…`: a picture as SVG, or the reason why there is none.
 
-use super::{Refusal, no_run};
+use super::{Refusal, broken, no_run};
 use crate::pictures::{Ask, Options, Subject};
 use crate::shared::Shared;
 use axum::extract::{Path, Query, State};
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 #[derive(Deserialize)]
 pub(super) struct Runs {
@@ -35,8 +36,16 @@ pub(super) async fn picture(
         return Err(no_run());
     }
     let ask = Ask::new(subject, ids, &options);
-    let shown = tokio::task::spawn_blocking(move || shared.pictures.show(&shared, &ask));
-    let shown = shown.await.expect("drawing does not panic");
+    let (with, at_hand) = (Arc::clone(&shared), ask.clone());
+    let at_hand = spawn_blocking(move || with.pictures.at_hand(&with, &at_hand)).await;
+    let shown = match at_hand.ok().flatten() {
+        Some(shown) => shown,
+        None => {
+            let with = Arc::clone(&shared);
+            let shown = shared.turns.drawing.take(move || with.pictures.show(&with, &ask));
+            shown.await.map_err(broken)?
+        }
+    };
     let mut common = HeaderMap::new();
     common.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Some(wait) = shown.stale {

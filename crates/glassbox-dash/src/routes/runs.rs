@@ -1,6 +1,6 @@
 //! `api/runs`, all runs in short, and `api/runs/ID`, one in full.
 
-use super::{Refusal, no_run};
+use super::{Refusal, broken, no_run};
 use crate::facts::Facts;
 use crate::feed::lock;
 use crate::run::Run;
@@ -57,15 +57,16 @@ pub(super) struct Full {
 const MOST_EPOCHS: usize = 200;
 
 /// `GET api/runs`
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<List> {
-    let list = tokio::task::spawn_blocking(move || {
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<List>, Refusal> {
+    let with = Arc::clone(&shared);
+    let list = with.turns.looking.take(move || {
         // First the place: what comes while the rest is read comes again in the stream.
         let id = lock(&shared.news).last().to_string();
         shared.look();
         let runs = shared.runs.all().iter().map(|run| Short::of(run)).collect();
         List { id, version: env!("CARGO_PKG_VERSION"), runs }
     });
-    Json(list.await.expect("reading runs does not panic"))
+    list.await.map(Json).map_err(broken)
 }
 
 /// `GET api/runs/ID`
@@ -75,8 +76,9 @@ pub(super) async fn one(
 ) -> Result<Json<Full>, Refusal> {
     let run = shared.runs.find(&id).ok_or_else(no_run)?;
     let stream = lock(&shared.news).last().to_string();
-    let full = tokio::task::spawn_blocking(move || Full::of(&run, stream));
-    Ok(Json(full.await.expect("reading a run does not panic")))
+    let with = Arc::clone(&shared);
+    let full = with.turns.reading.take(move || Full::of(&shared, &run, stream));
+    full.await.map(Json).map_err(broken)
 }
 
 impl Short {
@@ -98,8 +100,8 @@ impl Short {
 }
 
 impl Full {
-    fn of(run: &Run, stream: String) -> Full {
-        run.look(&mut |_| ());
+    fn of(shared: &Shared, run: &Run, stream: String) -> Full {
+        shared.look_at(run);
         let (epochs, notable, has_insides) = run.with_story(|story, _| {
             let history = &story.history;
             let newest = history.epochs.len().saturating_sub(MOST_EPOCHS);

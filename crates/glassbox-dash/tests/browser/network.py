@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from world import eventually
+from world import eventually, settled
 
 SEVEN = [(0.25, 0.2), (0.5, 0.2), (0.78, 0.2), (0.65, 0.45), (0.52, 0.7), (0.45, 0.88)]
 
@@ -106,8 +106,7 @@ def seven(world, page, width, how):
     assert ink(page) == 0
     how(page, SEVEN)
     page.locator(".verdict", has_text="It reads 7").wait_for()
-    page.wait_for_timeout(400)
-    assert ink(page) > 30
+    eventually(lambda: ink(page) > 30)
     # The sum of the template is what the network says, and the page says so.
     notes = page.locator(".template table.sum td.note").all_inner_texts()
     assert [note[:7] for note in notes if note] == ["agrees:"] * 2, notes
@@ -122,7 +121,7 @@ def seven(world, page, width, how):
     page.locator(".verdict", has_text="It reads 7").wait_for()
     assert page.locator(".template table.sum").inner_text() == before
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(200)
+    eventually(lambda: page.evaluate("document.documentElement.dataset.theme") == "dark")
     world.shoot(page, f"network-{width}-dark")
     page.get_by_role("button", name="Clear").focus()
     page.keyboard.press("Enter")
@@ -135,15 +134,14 @@ def strokes_flow(world):
     with trained(world) as training, world.context() as context:
         page = show(world, context, training, "tab=network&from=draw")
         page.get_by_text("Nothing is drawn yet").wait_for()
+        shown = lambda: (ink(page), page.locator(".bars").inner_text())
         seen, length = [], page.evaluate("history.length")
         for stroke in ([(0.3, 0.2), (0.3, 0.8)], [(0.3, 0.5), (0.7, 0.5)], [(0.7, 0.2), (0.7, 0.8)]):
             draw(page, stroke)
-            page.wait_for_timeout(500)
-            seen.append((ink(page), page.locator(".bars").inner_text()))
+            seen.append(settled(shown))
         assert len(set(seen)) == 3 and seen[0][0] > 0, seen
         page.get_by_role("button", name="Undo").click()
-        page.wait_for_timeout(500)
-        assert (ink(page), page.locator(".bars").inner_text()) == seen[1]
+        eventually(lambda: shown() == seen[1])
         assert page.evaluate("history.length") == length, "strokes are no steps back"
 
 
@@ -163,7 +161,18 @@ def pick(page):
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     eventually(lambda: wires(page) > 8)
-    layer, unit = map(int, at(page)["unit"].split("."))
+    picked = lambda: at(page).get("unit")
+    kept = picked()
+    for key, name in [("End", "1.127"), ("Home", "1.0"), ("Home", "1.0"), ("PageUp", "1.0"), ("Escape", None), ("Escape", None)]:
+        page.keyboard.press(key)
+        eventually(lambda: picked() == name)
+    page.keyboard.press("PageDown")
+    eventually(lambda: picked() == "1.0")
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    eventually(lambda: picked() == kept)
+    eventually(lambda: wires(page) > 8)
+    layer, unit = map(int, kept.split("."))
     assert layer == 1 and unit in (10, 18), "one to the right, one down, one to the right"
     base = f"api/runs/{at(page)['run']}/network"
     ask = lambda path: page.evaluate(f"fetch('{base}{path}').then((answer) => answer.json())")
@@ -281,8 +290,7 @@ def training_is_watched(world):
         page.locator("[data-do=pause]").click()
         page.wait_for_selector(".sign:has-text('paused')")
         page.locator(".verdict", has_text="It reads").wait_for()
-        page.wait_for_timeout(1000)
-        before = page.locator(".template table.sum").inner_text()
+        before = settled(page.locator(".template table.sum").inner_text)
         page.locator("[data-do=step]").click()
         eventually(lambda: page.locator(".template table.sum").inner_text() != before)
 
@@ -295,8 +303,7 @@ def network_fits(world):
                 with world.context(width) as context:
                     page = show(world, context, training, f"tab={tab}&unit=1.3")
                     page.locator(".bars button, .step-body h3").first.wait_for()
-                    page.wait_for_timeout(200)
-                    wide = page.evaluate("document.documentElement.scrollWidth")
+                    wide = settled(lambda: page.evaluate("document.documentElement.scrollWidth"), 0.3)
                     assert wide <= width, f"{tab} is {wide} wide at {width}"
 
 

@@ -1,5 +1,6 @@
 """A proxy as people have before their notebooks: it shows a server under a prefix, and passes on what it is sent."""
 
+import contextlib
 import socket
 import threading
 
@@ -13,6 +14,8 @@ class Proxy:
         self.to = ("127.0.0.1", port)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.is_cut = False
+        self.open = set()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -21,10 +24,30 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            if self.is_cut:
+                client.close()
+                continue
             threading.Thread(target=self.one, args=(client,), daemon=True).start()
+
+    def cut(self):
+        """Ends all connections, and takes no new one until `mend`."""
+        self.is_cut = True
+        for client in list(self.open):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
+    def mend(self):
+        self.is_cut = False
 
     def one(self, client):
         """One request a connection: what comes back is passed on until the server closes."""
+        self.open.add(client)
+        try:
+            self.between(client)
+        finally:
+            self.open.discard(client)
+
+    def between(self, client):
         with client, socket.create_connection(self.to) as server:
             head = b""
             while b"\r\n\r\n" not in head:

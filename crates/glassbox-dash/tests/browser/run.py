@@ -8,6 +8,7 @@ the console and no request to elsewhere.
 import argparse
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from playwright.sync_api import sync_playwright
 
 import network
 from proxy import PREFIX, Proxy
-from world import World, chromium, eventually, is_drawn, picture, step, tile
+from world import World, chromium, eventually, is_drawn, picture, settled, step, tile
 
 OF_THE_INSIDE = ["flow", "weights", "activations", "gradients", "stuck"]
 OF_THE_NETWORK = ["first-layer", "classes", "dead", "image", "confusion", "errors"]
@@ -45,15 +46,14 @@ def pauses_and_steps(world):
         eventually(lambda: step(page) > 50)
         page.click("[data-do=pause]")
         page.wait_for_selector(".sign:has-text('paused')")
-        time.sleep(0.5)
-        at = step(page)
-        time.sleep(1.5)
+        at = settled(lambda: step(page))
+        # That nothing happens shows only in time.
+        page.wait_for_timeout(1500)
         assert step(page) == at, "it is paused"
         for more in (1, 2, 3):
             page.click("[data-do=step]")
             eventually(lambda: step(page) == at + more)
-            time.sleep(0.3)
-            assert step(page) == at + more, "one, and no other"
+            assert settled(lambda: step(page)) == at + more, "one, and no other"
         assert "paused at step" in training.said()
         world.shoot(page, "paused")
         page.click("text=Go on")
@@ -86,28 +86,83 @@ def rate_changes(world):
 
 
 def reload_loses_nothing(world):
-    """After a reload, and after the connection was lost, all is there again."""
+    """After a reload all is there again."""
     with world.training() as training, world.context() as context:
         page = world.open(context, training.link)
         page.click("[data-tab=inside]")
         eventually(lambda: step(page) > 50)
         page.click("[data-do=pause]")
         page.wait_for_selector(".sign:has-text('paused')")
-        time.sleep(0.5)
         told = lambda: [step(page)] + [tile(page, name) for name in ("loss", "accuracy", "validation", "time")]
-        before = told()
+        before = settled(told)
         page.reload()
         eventually(lambda: told() == before)
         assert page.get_attribute("[data-tab=inside]", "aria-current") == "page", "the address says where one was"
-        page.click("text=Go on")
-        context.allowed += ["ERR_INTERNET_DISCONNECTED", "ERR_NETWORK"]
-        context.set_offline(True)
-        # What was open stays open: it is a new page that finds nobody.
-        time.sleep(2)
-        context.set_offline(False)
-        at = step(page)
-        eventually(lambda: step(page) > at + 100)
-        page.wait_for_selector("#link-state[data-state=here]")
+
+
+def lost_connection_loses_nothing(world):
+    """What happens while the stream is cut, and while a tab is hidden, is shown afterwards: all of it, and once."""
+    with world.training() as training, world.context() as context:
+        proxy = Proxy(int(training.link.split(":")[2].split("/")[0]))
+        context.allowed += ["ERR_", "EventSource"]
+        there = world.open(context, through(training, proxy))
+        with world.context() as another:
+            here = world.open(another, training.link)
+            here.click("[data-do=pause]")
+            for page in (here, there):
+                page.wait_for_selector(".sign:has-text('paused')")
+                page.click("[data-tab=settings]")
+            for turn in range(3):
+                proxy.cut()
+                there.wait_for_selector("#link-state[data-state=lost]")
+                before = step(here)
+                here.click("[data-do=step]")
+                eventually(lambda: step(here) == before + 1)
+                here.fill("#factor", str(0.5 + turn))
+                here.press("#factor", "Enter")
+                here.click("[data-do=step]")
+                eventually(lambda: step(here) == before + 2)
+                proxy.mend()
+                there.wait_for_selector("#link-state[data-state=here]")
+                told = lambda page: [step(page), tile(page, "loss"), tile(page, "time"), page.text_content(".rate output"), changes(page)]
+                eventually(lambda: told(there) == told(here))
+            # Beside the page as it reads all anew, nothing is missing and nothing there twice.
+            before = settled(lambda: told(there))
+            there.reload()
+            there.wait_for_selector("caption:has-text('Changed on the way')")
+            eventually(lambda: told(there) == before)
+            here.click("text=Go on")
+            eventually(lambda: step(there) > before[0] + 100)
+        proxy.close()
+
+
+def changes(page):
+    return page.locator("table:has(caption:text-is('Changed on the way')) tr").all_inner_texts()
+
+
+def through(training, proxy):
+    """The link, as a proxy shows it."""
+    port = training.link.split(":")[2].split("/")[0]
+    return training.link.replace(f":{port}/", f":{proxy.port}{PREFIX.decode()}/")
+
+
+def rests(world):
+    """Pictures of a panel that was left are fetched no more."""
+    with world.training() as training, world.context() as context:
+        page = world.open(context, training.link)
+        asked = []
+        page.on("request", lambda request: "/pictures/" in request.url and asked.append(request.url))
+        eventually(lambda: is_drawn(page, "curves"))
+        page.click("[data-tab=settings]")
+        page.wait_for_selector("caption:has-text('Settings')")
+        # What was under way may still arrive; then there is silence while the training goes on.
+        before = step(page)
+        eventually(lambda: step(page) > before + 50)
+        asked.clear()
+        before = step(page)
+        page.wait_for_timeout(3000)
+        eventually(lambda: step(page) > before + 50)
+        assert asked == []
 
 
 def eight_tabs(world):
@@ -160,21 +215,37 @@ def every_picture(world):
         assert "no validation set" in page.text_content("[data-tile=validation]")
 
 
+# A panel, and what shows that it is there.
+PANELS = {
+    "overview": "[data-subject=curves] img:visible",
+    "inside": "[data-subject=flow] img:visible",
+    "learned": "[data-subject=first-layer] img:visible",
+    "network": ".verdict:has-text('It reads')",
+    "step": ".step-body h3",
+    "settings": "caption:has-text('Settings')",
+}
+
+
 def phone(world):
     """On a phone nothing is cut off, and fingers can press what there is."""
     with world.training() as training, world.context(390, 844, has_touch=True, is_mobile=True) as context:
         page = world.open(context, training.link)
         eventually(lambda: is_drawn(page, "curves"))
         world.shoot(page, "phone")
-        for tab in ("overview", "inside", "learned", "settings"):
-            page.tap(f"[data-tab={tab}]")
-            time.sleep(0.5)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= 390, f"{tab} is {wide} wide"
-        for button in page.query_selector_all("button:visible"):
-            assert button.bounding_box()["height"] >= 36, button.text_content()
+        eventually(lambda: re.search("%", tile(page, "validation")))
         page.tap("[data-do=pause]")
         page.wait_for_selector(".sign:has-text('paused')")
+        for tab, sign in PANELS.items():
+            page.tap(f"[data-tab={tab}]")
+            page.wait_for_selector(sign)
+            if tab == "network":
+                page.tap(".template summary")
+            wide = settled(lambda: page.evaluate("document.documentElement.scrollWidth"))
+            assert wide <= 390, f"{tab} is {wide} wide"
+            for button in page.query_selector_all("button:visible"):
+                height = button.bounding_box()["height"]
+                assert height >= 36, f"{tab}: {button.text_content()} is {height} high"
+            world.shoot(page, f"phone-{tab}")
         page.tap("aside summary")
         page.tap(".runs a")
         assert not page.is_visible(".runs a"), "the list makes room for the run"
@@ -216,15 +287,24 @@ def warnings_show(world):
 
 
 def stops(world):
-    """Stopped from the page, the training keeps a checkpoint, and the page says that it is over."""
-    with world.training() as training, world.context() as context:
-        page = world.open(context, training.link)
+    """Stopped from the page, the training keeps a checkpoint, and the page says that it is over; lines can be pasted."""
+    name = "it's x; rm -rf ~"
+    with world.training(run=f"runs/{name}") as training, world.context() as context:
+        page = context.new_page()
+        page.goto(training.link)
+        page.wait_for_selector(f'h2:text-is("{name}")')
         eventually(lambda: step(page) > 50)
+        words = lambda line: shlex.split(line)[-2:]
         page.click("[data-do=stop]")
+        assert words(page.text_content("dialog code"))[0] == "--resume"
+        assert words(page.text_content("dialog code"))[1].endswith(f"runs/{name}")
         page.click("[data-do=really-stop]")
         assert training.process.wait(30) == 130, training.said()
         page.wait_for_selector("#link-state[data-state=over]")
-        page.wait_for_selector(".note:has-text('glassbox dashboard')")
+        again = page.text_content(".note:has-text('glassbox dashboard')").split("To look again: ")[1]
+        assert words(again)[0] == "dashboard" and words(again)[1].endswith(f"runs/{name}")
+        printed = [line for line in training.said().splitlines() if "--resume" in line]
+        assert any(words(line)[1].endswith(f"runs/{name}") for line in printed), printed
         page.wait_for_selector(".sign:has-text('stopped')")
         assert list((training.folder / training.run / "checkpoints").iterdir())
         world.shoot(page, "over")
@@ -251,13 +331,30 @@ def compares(world):
             page.wait_for_selector("h2:text-is('two')")
 
 
+def runs_appear(world):
+    """A run that another process begins appears by itself, and tells how far it is."""
+    with world.training("--epochs", "1", "--max-steps", "30", stays=True) as training, world.context() as context:
+        training.wait_for("until Ctrl-C")
+        page = world.open(context, training.link)
+        page.wait_for_selector(".sign:has-text('done')")
+        assert page.locator(".runs li").count() == 1
+        with world.training(folder=training.folder, run="runs/two") as other:
+            two = page.locator(".runs li", has_text="two")
+            two.wait_for()
+            two.locator("a").click()
+            page.wait_for_selector("h2:text-is('two')")
+            before = eventually(lambda: step(page))
+            eventually(lambda: step(page) > before + 100)
+            other.end(signal.SIGINT)
+            page.wait_for_selector(".sign:has-text('stopped')")
+            two.locator(".word", has_text="stopped").wait_for()
+
+
 def proxied(world):
     """Under a prefix, as notebooks' proxies have it."""
     with world.training() as training, world.context() as context:
-        port = int(training.link.split(":")[2].split("/")[0])
-        proxy = Proxy(port)
-        link = training.link.replace(f":{port}/", f":{proxy.port}{PREFIX.decode()}/")
-        page = world.open(context, link)
+        proxy = Proxy(int(training.link.split(":")[2].split("/")[0]))
+        page = world.open(context, through(training, proxy))
         assert PREFIX.decode() in page.url
         before = eventually(lambda: step(page))
         eventually(lambda: step(page) > before + 50)
@@ -298,7 +395,7 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, proxied, hostile_names, stays, *network.TESTS]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
 
 
 def picture_of_readme(world, file):
@@ -308,7 +405,7 @@ def picture_of_readme(world, file):
         eventually(lambda: step(page) > 8 * 844, seconds=300)
         page.click("[data-do=pause]")
         page.wait_for_selector(".sign:has-text('paused')")
-        time.sleep(5)
+        settled(lambda: [picture(page, subject) for subject in ("curves", "rate", "throughput")], 3)
         page.screenshot(path=file)
 
 

@@ -137,6 +137,18 @@ def eventually(what, seconds=20):
     return found
 
 
+def settled(what, seconds=0.6):
+    """Waits until something has stayed the same for a while, and returns it."""
+    before, since = what(), time.monotonic()
+    end = since + 20
+    while time.monotonic() - since < seconds:
+        assert time.monotonic() < end, "it does not come to rest"
+        time.sleep(0.05)
+        if (now := what()) != before:
+            before, since = now, time.monotonic()
+    return before
+
+
 def step(page):
     """The step that the page shows."""
     text = page.text_content(".far")

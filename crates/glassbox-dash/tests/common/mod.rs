@@ -140,10 +140,14 @@ pub struct Message {
 
 impl Stream {
     pub fn open(world: &World, headers: &str) -> Stream {
+        Stream::open_at(world, "/api/events", headers)
+    }
+
+    pub fn open_at(world: &World, path: &str, headers: &str) -> Stream {
         let mut stream = TcpStream::connect(world.address()).unwrap();
         let (address, token) = (world.address(), world.token());
         let text = format!(
-            "GET /api/events HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{headers}\r\n"
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{headers}\r\n"
         );
         stream.write_all(text.as_bytes()).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
