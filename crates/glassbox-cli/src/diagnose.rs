@@ -33,6 +33,14 @@ pub fn run(arguments: Diagnose) -> Result<(), Failure> {
         doctor.hear(event);
     })?;
     unread.note().iter().for_each(note);
+    if steps == 0 && doctor.findings().is_empty() {
+        let run = arguments.run.display();
+        let message = format!(
+            "{run}: its events tell of no step, so nobody knows whether it is healthy (hint: train it, or let it go on \
+             with --resume)"
+        );
+        return Err(Failure::Other(message));
+    }
     let checked = json!({
         "training_samples": samples.map_or(0, |samples| samples.len()),
         "test_samples": test.map_or(0, |samples| samples.len()),

@@ -189,3 +189,27 @@ fn test_rows_that_were_trained_on_are_found() {
                 training row 1000";
     assert!(found.stdout.contains(said), "{}", found.stdout);
 }
+
+#[test]
+fn a_run_of_which_nothing_can_be_read_is_not_called_healthy() {
+    let home = folder();
+    train(home.path(), &[]).ok();
+    for junk in ["", "nonsense\n", "{\"event\":\"sta"] {
+        std::fs::write(home.path().join("run/events.jsonl"), junk).unwrap();
+        let found = glassbox(home.path(), &["diagnose", "run"]);
+        assert_eq!((found.code, found.stdout.as_str()), (Some(1), ""), "{found:?}");
+        assert!(found.stderr.contains("tell of no step"), "{}", found.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_events_is_an_error() {
+    let home = folder();
+    train(home.path(), &[]).ok();
+    let events = home.path().join("run/events.jsonl");
+    std::fs::remove_file(&events).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&events).status().unwrap().success());
+    let found = glassbox(home.path(), &["diagnose", "run"]);
+    assert!(found.code == Some(1) && found.stderr.contains("it is no file"), "{found:?}");
+}

@@ -58,8 +58,13 @@ impl Facts {
                 step,
                 ..
             } => {
-                let control = self.control;
-                *self = Facts { control, ..Facts::default() };
+                // A run that goes on keeps what it is known by; where it goes on from an earlier step, that is soon heard.
+                *self = match step {
+                    0 => Facts { control: self.control, ..Facts::default() },
+                    _ => {
+                        Facts { ending: None, gpu: None, from: Vec::new(), ..std::mem::take(self) }
+                    }
+                };
                 (self.network, self.parameters) = (Some(network.clone()), Some(*parameters));
                 (self.samples, self.steps) = (Some(*samples), Some(*steps));
                 (self.epochs, self.steps_per_epoch) = (Some(*epochs), Some(*steps_per_epoch));
