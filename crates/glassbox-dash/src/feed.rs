@@ -39,7 +39,8 @@ impl Sink for Feed {
 
     fn watch(&mut self, network: &Network) {
         let count: usize = network.parameters().map(|(_, p)| p.value.len()).sum();
-        if self.0.is_network_wanted.load(Ordering::Relaxed) && count <= MOST_PARAMETERS {
+        // A wish is for one copy: whoever still looks wishes again.
+        if count <= MOST_PARAMETERS && self.0.is_network_wanted.swap(false, Ordering::Relaxed) {
             let (network, parameters) = (network.to_string(), network.state());
             let mut kept = lock(&self.0.network);
             let number = kept.as_ref().map_or(0, |kept| kept.number) + 1;
@@ -62,7 +63,7 @@ impl Inbox {
         std::mem::swap(&mut *lock(&self.events), into);
     }
 
-    /// Asks for a copy of the network, whenever it is next shown: at the end of an epoch, or at a pause.
+    /// Asks for one copy of the network, whenever it is next shown: at the end of an epoch, or at a pause.
     pub fn want_network(&self) {
         self.is_network_wanted.store(true, Ordering::Relaxed);
     }
@@ -100,6 +101,20 @@ mod tests {
     fn step(step: u64) -> Event {
         let (loss, epoch_loss, epoch_accuracy) = (1.0, 1.0, None);
         Event::Step { step, epoch: 1, loss, epoch_loss, epoch_accuracy, rate: 0.1, seconds: 1.0 }
+    }
+
+    #[test]
+    fn a_network_is_copied_once_a_wish() {
+        let inbox = Arc::new(Inbox::default());
+        let mut feed = Feed(Arc::clone(&inbox));
+        let network = Network::new("3-2", glassbox::Init::Zero, 0).unwrap();
+        feed.watch(&network);
+        assert!(inbox.network().is_none());
+        for number in 1..=3 {
+            inbox.want_network();
+            (0..5).for_each(|_| feed.watch(&network));
+            assert_eq!(inbox.network().unwrap().number, number);
+        }
     }
 
     #[test]

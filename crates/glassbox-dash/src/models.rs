@@ -53,10 +53,7 @@ impl Models {
 
     /// The newest network of a run that is at hand.
     pub fn of(&self, run: &Run) -> Result<Arc<Model>, Why> {
-        if let Some(live) = &run.live {
-            live.inbox.want_network();
-        }
-        let version = version(run).ok_or(NONE_YET)?;
+        let version = wanted(run).ok_or(NONE_YET)?;
         let mut kept = lock(&self.kept);
         if let Some((_, model)) =
             kept.iter().find(|(id, model)| *id == run.id && model.version == version)
@@ -75,7 +72,7 @@ impl Models {
 
     /// Differs from what it was when a run has a newer network.
     pub fn version(&self, run: &Run) -> u64 {
-        version(run).unwrap_or(0)
+        wanted(run).unwrap_or(0)
     }
 
     /// The test images of a run.
@@ -122,6 +119,14 @@ fn copy(run: &Run) -> Option<Arc<Snapshot>> {
     let live = run.live.as_ref()?;
     let is_over = live.control.state().phase == Phase::Over;
     live.inbox.network().filter(|_| !is_over)
+}
+
+/// Which network is the newest; somebody looks, so a training in this process is asked for the next one.
+fn wanted(run: &Run) -> Option<Version> {
+    if let Some(live) = &run.live {
+        live.inbox.want_network();
+    }
+    version(run)
 }
 
 /// Which network is the newest, if there is any.

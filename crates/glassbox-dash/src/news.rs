@@ -12,6 +12,8 @@ pub(crate) struct News {
     life: u32,
     last: u64,
     kept: VecDeque<Entry>,
+    /// Of all that are kept.
+    bytes: usize,
 }
 
 /// Something a viewer is told.
@@ -56,13 +58,16 @@ pub(crate) struct Batch {
 /// The most entries that are kept.
 const MOST: usize = 8192;
 
+/// The most bytes of entries that are kept.
+const MOST_BYTES_KEPT: usize = 8 << 20;
+
 /// The most bytes of entries in a batch: a viewer that lags gets several.
 const MOST_BYTES: usize = 64 << 10;
 
 impl News {
     /// None yet. Two processes count under different names.
     pub fn new(life: u32) -> News {
-        News { life, last: 0, kept: VecDeque::new() }
+        News { life, last: 0, kept: VecDeque::new(), bytes: 0 }
     }
 
     /// The place of the newest entry.
@@ -74,9 +79,14 @@ impl News {
     pub fn add(&mut self, run: usize, json: String, weight: Weight) {
         self.last += 1;
         let (number, json) = (self.last, json.into_boxed_str());
+        self.bytes += json.len();
         self.kept.push_back(Entry { number, run, weight, json });
-        if self.kept.len() > MOST {
+        if self.is_beyond(1.0) {
             self.thin();
+        }
+        // Few entries may be large: then the oldest go, and the newest stays.
+        while self.bytes > MOST_BYTES_KEPT && self.kept.len() > 1 {
+            self.bytes -= self.kept.pop_front().map_or(0, |entry| entry.json.len());
         }
     }
 
@@ -106,11 +116,17 @@ impl News {
         (number > after).then_some(Batch { from: after, id, entries, runs })
     }
 
+    /// Whether more is kept than this share of what may be.
+    fn is_beyond(&self, share: f64) -> bool {
+        self.kept.len() as f64 > share * MOST as f64
+            || self.bytes as f64 > share * MOST_BYTES_KEPT as f64
+    }
+
     /// In the older three quarters, every second light entry goes; where that is too little, every second of all.
     fn thin(&mut self) {
         let old = self.kept.len() * 3 / 4;
         for lightest in [true, false] {
-            if self.kept.len() <= MOST * 7 / 8 {
+            if !self.is_beyond(0.875) {
                 return;
             }
             let (mut index, mut count) = (0, 0u32);
@@ -120,6 +136,7 @@ impl News {
                 count += u32::from(may_go);
                 !may_go || count.is_multiple_of(2)
             });
+            self.bytes = self.kept.iter().map(|entry| entry.json.len()).sum();
         }
     }
 }
@@ -177,6 +194,20 @@ mod tests {
         viewer.extend(all(&news, after));
         assert!(viewer.iter().copied().eq(1..=7000));
         assert_eq!(all(&news, 0), viewer);
+    }
+
+    #[test]
+    fn large_entries_are_few() {
+        let mut news = News::new(0);
+        for number in 1..=5000u64 {
+            let json = format!("{number}{}", " ".repeat(16 << 10));
+            news.add(0, json, Weight::Heavy);
+            let bytes: usize = news.kept.iter().map(|entry| entry.json.len()).sum();
+            assert!(bytes == news.bytes && bytes <= MOST_BYTES_KEPT, "{bytes}");
+        }
+        assert_eq!(all(&news, 0).last(), Some(&5000));
+        news.add(0, format!("1{}", " ".repeat(2 * MOST_BYTES_KEPT)), Weight::Heavy);
+        assert_eq!(news.kept.len(), 1);
     }
 
     #[test]

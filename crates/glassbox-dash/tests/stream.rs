@@ -191,6 +191,8 @@ fn wishes_reach_the_training_and_show_at_once() {
         assert_eq!(answer.status, status, "{wish}: {answer:?}");
     }
     assert_eq!(world.ask("POST", &path, "content-type: text/plain\r\n").status, 415);
+    let steps = (0..101).map(|_| world.post(&path, "{\"do\":\"step\"}").status);
+    assert_eq!(steps.collect::<Vec<_>>(), [vec![200; 100], vec![429]].concat());
     assert_eq!(world.post("/api/runs/0000000000000000/control", "{\"do\":\"pause\"}").status, 404);
     let is_state = |event: &Value| event["event"] == "state";
     let found = stream.read(|message| message.events().iter().any(is_state));

@@ -102,12 +102,17 @@ impl Control {
         self.change(|wishes| (wishes.is_paused, wishes.steps) = (false, 0));
     }
 
-    /// Makes exactly one step, and pauses: also where it was not paused.
-    pub fn step(&self) {
+    /// Makes exactly one step, and pauses: also where it was not paused. False if a hundred steps wait to be made
+    /// already: then this one is not.
+    pub fn step(&self) -> bool {
+        let mut is_taken = true;
         self.change(|wishes| {
-            wishes.steps = if wishes.is_paused { MOST_STEPS.min(wishes.steps + 1) } else { 1 };
+            let waiting = if wishes.is_paused { wishes.steps } else { 0 };
+            is_taken = waiting < MOST_STEPS;
+            wishes.steps = MOST_STEPS.min(waiting + 1);
             wishes.is_paused = true;
         });
+        is_taken
     }
 
     /// Ends as if it were interrupted: with a checkpoint, from which it can go on.

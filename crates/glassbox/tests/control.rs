@@ -200,9 +200,15 @@ fn another_learning_rate_is_part_of_the_run() {
 
 #[test]
 fn a_change_of_the_rate_survives_a_kill() {
+    // At full speed from the first step on, without a kill.
+    let changed = || {
+        let control = Control::new();
+        control.set_rate_factor(0.125).unwrap();
+        control
+    };
+    let expected = whole(&changed());
     let folder = tempfile::tempdir().unwrap();
-    let control = Control::new();
-    control.set_rate_factor(0.125).unwrap();
+    let control = changed();
     let mut before = trainer(Some(folder.path()), &control);
     // An error in a listener ends the run as a kill would: nothing is written after it.
     struct Fails;
@@ -226,6 +232,30 @@ fn a_change_of_the_rate_survives_a_kill() {
     assert_eq!(after.progress().rate_factor(after.progress().step), 0.125);
     after.run(&mut (), &AtomicBool::new(false)).unwrap();
     assert_eq!(control.state().factor, 0.125);
+    assert_eq!(after.network().sha256(), expected);
+    assert_ne!(expected, whole(&Control::new()));
+}
+
+#[test]
+fn single_steps_beyond_a_hundred_are_refused() {
+    let control = Control::new();
+    let taken = (0..103).filter(|_| control.step()).count();
+    assert_eq!(taken, 100);
+    control.resume();
+    assert!(control.step(), "there is room again");
+}
+
+#[test]
+fn a_factor_that_was_too_large_is_named() {
+    let control = Control::new();
+    control.set_rate_factor(1e6).unwrap();
+    let device = glassbox::Device::cpu(Some(1)).unwrap();
+    let (samples, settings) = (some_digits(800), Settings { lr: 1e30, ..plain() });
+    let (plan, _) = glassbox::PlanName::Auto.choose_for(&samples, &settings, &device).unwrap();
+    let mut trainer = Trainer::new(settings, device, plan, samples, None).unwrap();
+    trainer.set_control(control);
+    let error = trainer.run(&mut (), &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("multiplied by 1000000: try a factor of 100000"), "{error}");
 }
 
 #[cfg(target_os = "linux")]

@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const OTHERS: &str = "Another process trains this run, or nobody does: only the dashboard of its own training \
     (glassbox train --dashboard) can change how it goes on.";
 
+const MANY_STEPS: &str = "A hundred single steps wait to be made already: let it go on instead.";
+
 /// `POST api/runs/ID/control`
 pub(super) async fn change(
     State(shared): State<Arc<Shared>>,
@@ -55,7 +57,11 @@ pub(super) async fn change(
     match (wish.r#do, wish.factor) {
         (Verb::Pause, None) => control.pause(),
         (Verb::Resume, None) => control.resume(),
-        (Verb::Step, None) => control.step(),
+        (Verb::Step, None) => {
+            if !control.step() {
+                return Err(refuse(StatusCode::TOO_MANY_REQUESTS, MANY_STEPS));
+            }
+        }
         (Verb::Stop, None) => control.stop(),
         (Verb::Rate, Some(factor)) => control
             .set_rate_factor(factor)

@@ -1,9 +1,8 @@
 //! Follows `events.jsonl` while it grows, or from anew where it has become another.
 
 use super::log::EventLog;
-use super::reading::{LARGEST_FILE, event, next_line};
+use super::reading::{LARGEST_FILE, event, next_line, open};
 use crate::event::Event;
-use std::fs::File;
 use std::io::{BufReader, Read, Result, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +36,7 @@ impl Follower {
     /// If the file cannot be read.
     pub fn is_another(&mut self) -> Result<bool> {
         let mut found = vec![0; self.mark.len()];
-        let mut file = File::open(&self.path)?;
+        let mut file = open(&self.path)?;
         file.seek(SeekFrom::Start(self.offset - self.mark.len() as u64))?;
         let is_same = file.read_exact(&mut found).is_ok() && found == self.mark;
         if !is_same {
@@ -52,7 +51,7 @@ impl Follower {
     /// # Errors
     /// If the file cannot be read.
     pub fn more(&mut self, hear: &mut dyn FnMut(&Event)) -> Result<()> {
-        let mut file = File::open(&self.path)?;
+        let mut file = open(&self.path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         let mut reader = BufReader::new(file.take(LARGEST_FILE.saturating_sub(self.offset)));
         let mut line = Vec::new();
@@ -75,6 +74,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn step(step: u64) -> Event {

@@ -1,5 +1,6 @@
 //! What a run was made of (`run.toml`), and what came out of it (the report).
 
+use super::reading::open;
 use crate::data::{DataName, DataPair};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::file::seal::hex;
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs;
+use std::io;
 use std::path::Path;
 
 /// What a run was made of.
@@ -71,7 +72,8 @@ impl RunRecord {
             let hint = "name the folder of a run, as `glassbox train` prints it".to_string();
             Error::Run { path: path.clone(), reason, hint }
         };
-        let text = fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
+        let text = open(&path).and_then(io::read_to_string);
+        let text = text.map_err(|error| fail(error.to_string()))?;
         let record = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
         let (sealed, seal) = text.rsplit_once(SEAL).unwrap_or((&text, ""));
         let found = hex(Sha256::new_with_prefix(sealed));

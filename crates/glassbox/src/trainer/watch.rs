@@ -89,10 +89,18 @@ impl Trainer {
             crate::Reduction::Mean => "inputs around 0 with a deviation around 1",
             crate::Reduction::Sum => "--reduction mean",
         };
+        let factor = self.progress.rate_factor(last.saturating_sub(1));
         let cure = match origin.as_ref().map(|origin| &origin.tensor) {
             Some(Culprit::Input) => "take what is not finite out of the inputs".to_string(),
             Some(Culprit::Parameter(_)) => {
                 "training began with it: begin with a network that is finite".to_string()
+            }
+            // Whoever begins again with a smaller rate would still have the factor after a resume.
+            _ if factor > 1.0 => {
+                let less = round(f64::from(factor) / 10.0);
+                format!(
+                    "the learning rate was multiplied by {factor}: try a factor of {less}, or {or}"
+                )
             }
             _ => {
                 let rate = round(f64::from(self.settings.lr) / 10.0);
