@@ -146,23 +146,51 @@ def through(training, proxy):
     return training.link.replace(f":{port}/", f":{proxy.port}{PREFIX.decode()}/")
 
 
+def late_reading_takes_nothing_back(world):
+    """A reading of the run that the stream overtakes on its way here hides nothing that was heard meanwhile."""
+    with world.training() as training, world.context() as context:
+        here, there = (world.open(context, training.link) for _ in range(2))
+        for page in (here, there):
+            page.click("[data-tab=settings]")
+        here.click("[data-do=pause]")
+        for page in (here, there):
+            page.wait_for_selector(".sign:has-text('paused')")
+        before = settled(lambda: step(here))
+        held = []
+        there.route(re.compile(r"/api/runs/[0-9a-f]+$"), lambda route: route.continue_() if held else held.append((route, route.fetch())))
+        there.reload()
+        eventually(lambda: there.wait_for_timeout(50) or held)
+        here.fill("#factor", "0.5")
+        here.press("#factor", "Enter")
+        here.click("[data-do=step]")
+        eventually(lambda: step(here) == step(there) == before + 1)
+        [(route, answer)] = held
+        route.fulfill(response=answer)
+        there.wait_for_selector("td:has-text('0.5 of the schedule')")
+        told = lambda page: [step(page), page.text_content(".rate output"), changes(page)]
+        assert settled(lambda: told(there)) == told(here)
+
+
 def rests(world):
-    """Pictures of a panel that was left are fetched no more."""
+    """Pictures of a panel that was left are fetched no more, whatever the server said of newer ones."""
     with world.training() as training, world.context() as context:
         page = world.open(context, training.link)
-        asked = []
-        page.on("request", lambda request: "/pictures/" in request.url and asked.append(request.url))
-        eventually(lambda: is_drawn(page, "curves"))
+        held = []
+        page.route("**/api/pictures/**", lambda route: held.append(route))
+        page.click("[data-tab=inside]")
+        eventually(lambda: page.wait_for_timeout(50) or len(held) > 1)
         page.click("[data-tab=settings]")
         page.wait_for_selector("caption:has-text('Settings')")
-        # What was under way may still arrive; then there is silence while the training goes on.
+        # What was under way arrives, and is old by then; and there is silence, though the training goes on.
+        asked, late = [], list(held)
+        page.on("request", lambda request: "/pictures/" in request.url and asked.append(request.url))
+        for route in late:
+            answer = route.fetch()
+            route.fulfill(response=answer, headers={**answer.headers, "glassbox-stale": "100"})
         before = step(page)
+        page.wait_for_timeout(2500)
         eventually(lambda: step(page) > before + 50)
-        asked.clear()
-        before = step(page)
-        page.wait_for_timeout(3000)
-        eventually(lambda: step(page) > before + 50)
-        assert asked == []
+        assert asked == [], asked
 
 
 def eight_tabs(world):
@@ -395,7 +423,7 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, late_reading_takes_nothing_back, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
 
 
 def picture_of_readme(world, file):
