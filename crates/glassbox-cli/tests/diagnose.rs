@@ -211,5 +211,5 @@ fn a_pipe_in_the_place_of_events_is_an_error() {
     std::fs::remove_file(&events).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&events).status().unwrap().success());
     let found = glassbox(home.path(), &["diagnose", "run"]);
-    assert!(found.code == Some(1) && found.stderr.contains("it is no file"), "{found:?}");
+    assert!(found.code == Some(1) && found.stderr.contains("it is not a file"), "{found:?}");
 }
