@@ -206,7 +206,8 @@ impl Shared {
     /// Whether this process trains.
     pub fn is_training(&self) -> bool {
         let is_on = |run: &Run| {
-            run.live.as_ref().is_some_and(|live| live.control.state().phase != Phase::Over)
+            let phase = run.live.as_ref().map(|live| live.control.state().phase);
+            phase.is_some_and(|phase| !matches!(phase, Phase::Over | Phase::Paused))
         };
         self.runs.live().iter().any(|(_, run)| is_on(run))
     }

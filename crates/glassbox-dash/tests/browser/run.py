@@ -235,6 +235,9 @@ def every_picture(world):
             page.fill("#row", "7")
             page.press("#row", "Enter")
             eventually(lambda: "row=7" in page.url)
+            # While it trains, another look of a picture waits for its turn; paused, it has the processors.
+            page.click("[data-do=pause]")
+            page.wait_for_selector(".sign:has-text('paused')")
             page.fill("#row", "99999999")
             page.press("#row", "Enter")
             page.wait_for_selector("[data-subject=image] .why:has-text('test images')")
