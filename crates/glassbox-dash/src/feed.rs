@@ -39,8 +39,8 @@ impl Sink for Feed {
 
     fn watch(&mut self, network: &Network) {
         let count: usize = network.parameters().map(|(_, p)| p.value.len()).sum();
-        // A wish is for one copy: whoever still looks wishes again.
-        if count <= MOST_PARAMETERS && self.0.is_network_wanted.swap(false, Ordering::Relaxed) {
+        // Whoever has asked once is taken to look on: a page does not ask again at each pause and step.
+        if count <= MOST_PARAMETERS && self.0.is_network_wanted.load(Ordering::Relaxed) {
             let (network, parameters) = (network.to_string(), network.state());
             let mut kept = lock(&self.0.network);
             let number = kept.as_ref().map_or(0, |kept| kept.number) + 1;
@@ -63,7 +63,7 @@ impl Inbox {
         std::mem::swap(&mut *lock(&self.events), into);
     }
 
-    /// Asks for one copy of the network, whenever it is next shown: at the end of an epoch, or at a pause.
+    /// Asks for copies of the network whenever it is shown: at the end of an epoch, or at a pause.
     pub fn want_network(&self) {
         self.is_network_wanted.store(true, Ordering::Relaxed);
     }
