@@ -98,8 +98,7 @@ impl Dashboard {
     /// Shows a run that this process trains in `folder`, and lets viewers control it. The trainer emits into the feed.
     pub fn live(&self, folder: &Path, control: Control) -> Feed {
         let inbox = Arc::new(Inbox::default());
-        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-        let name = whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+        let name = glassbox::run::name(folder);
         let live = Live { inbox: Arc::clone(&inbox), control };
         let run = self.shared.runs.add(Run::new(folder, &name, Some(live)));
         // What happened before a run was resumed stands in its folder.

@@ -2,12 +2,13 @@
 
 mod draw;
 
-pub(crate) use draw::{Ask, Options, Subject};
+pub(crate) use draw::{Ask, Options};
 
 use crate::feed::lock;
 use crate::models::Why;
 use crate::shared::Shared;
 use draw::draw;
+use glassbox_plot::Picture;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ struct Budget {
     next: Option<Instant>,
     count: u64,
     /// Of which runs which kinds have had their first picture.
-    free: HashSet<(Subject, Vec<String>)>,
+    free: HashSet<(Picture, Vec<String>)>,
 }
 
 /// How long this thread has had a processor, if the system tells: where trainings hold all of them, a drawing takes
@@ -185,7 +186,7 @@ mod tests {
     fn ask(subject: &str, smooth: u32) -> Ask {
         let text =
             format!("{{\"width\": {}, \"smooth\": {}}}", 600 + smooth, f64::from(smooth) / 100.0);
-        let subject = serde_json::from_str(&format!("\"{subject}\"")).unwrap();
+        let subject = subject.parse().unwrap();
         Ask::new(subject, vec!["run".to_string()], &serde_json::from_str(&text).unwrap())
     }
 

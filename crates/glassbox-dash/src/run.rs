@@ -3,16 +3,13 @@
 use crate::facts::Facts;
 use crate::feed::{Inbox, lock};
 use crate::story::Story;
-use glassbox::run::Follower;
+use glassbox::run::{EVENTS, Follower};
 use glassbox::{Control, Event, RunRecord};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-
-/// The file of a run's events.
-pub(crate) const EVENTS: &str = "events.jsonl";
 
 /// A run.
 pub(crate) struct Run {

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::feed::lock;
-use crate::run::{EVENTS, Run};
+use crate::run::Run;
 use glassbox::RunRecord;
+use glassbox::run::EVENTS;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -77,10 +78,8 @@ impl Runs {
         let mut found = Vec::new();
         let mut left = MOST_FOLDERS;
         for folder in &self.folders {
-            let whole = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-            let name = whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
             if is_run(folder) {
-                found.push((folder.clone(), name.into_owned()));
+                found.push((folder.clone(), glassbox::run::name(folder)));
             } else {
                 below(folder, "", DEPTH, &mut left, &mut found);
             }

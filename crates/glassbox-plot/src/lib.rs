@@ -49,7 +49,7 @@ pub use history::{History, Start, StepRecord};
 pub use inside::{activations, flow, gradients, stuck, weights};
 pub use paint::{PngError, png};
 pub use roofline::{Contestant, Product, Roof, Roofline, Rooflines, roofline};
-pub use runs::{Details, Picture, Runs};
+pub use runs::{Details, Picture, Runs, Unseen};
 pub use seen::{LayerSeen, Mistake, Seen};
 pub use series::MOST_POINTS;
 pub use theme::{Look, Theme};

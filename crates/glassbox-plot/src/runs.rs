@@ -1,6 +1,6 @@
 //! Runs as they lie in their folders, and each picture of them by its name.
 
-use crate::curves::{CurveOptions, Test, curves, rate, throughput};
+use crate::curves::{CurveOptions, Group, Test, curves, rate, throughput};
 use crate::groups::groups;
 use crate::history::History;
 use crate::seen::Seen;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A picture of runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Picture {
     /// Loss and accuracy.
     Curves,
@@ -88,6 +88,54 @@ impl Picture {
     pub fn compares(self) -> bool {
         matches!(self, Picture::Curves | Picture::Rate | Picture::Throughput)
     }
+
+    /// Whether it shows what a network has learned, and not how it came to it.
+    pub fn is_of_network(self) -> bool {
+        use Picture::{Classes, Confusion, Dead, Errors, FirstLayer, Image};
+        matches!(self, FirstLayer | Classes | Dead | Image | Confusion | Errors)
+    }
+
+    /// The picture of runs beside each other; the curves, if it is none that [`compares`](Picture::compares).
+    pub fn of_groups(self, groups: &[Group], options: &CurveOptions, look: &Look) -> String {
+        let draw = match self {
+            Picture::Rate => rate,
+            Picture::Throughput => throughput,
+            _ => curves,
+        };
+        draw(groups, options, look)
+    }
+
+    /// The picture of what steps were like inside; the stuck units, if it is of something else.
+    ///
+    /// # Errors
+    ///
+    /// If no step was looked into, or none of the layers has what it shows.
+    pub fn of_insides(self, history: &History, look: &Look) -> std::result::Result<String, Unseen> {
+        if history.insides.is_empty() {
+            return Err(Unseen::Steps);
+        }
+        let has_units = |layer: &LayerInside| layer.stuck.is_some();
+        let draw = match self {
+            Picture::Weights => inside::weights,
+            Picture::Activations => inside::activations,
+            Picture::Gradients => inside::gradients,
+            Picture::Flow => inside::flow,
+            _ if history.insides.iter().any(|(_, layers)| layers.iter().any(has_units)) => {
+                inside::stuck
+            }
+            _ => return Err(Unseen::Units),
+        };
+        Ok(draw(history, look))
+    }
+}
+
+/// What is not there to be shown of the inside of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// No step was looked into.
+    Steps,
+    /// No layer has units that can be stuck.
+    Units,
 }
 
 impl FromStr for Picture {
@@ -165,8 +213,7 @@ impl Runs {
     }
 
     fn find(&mut self, folder: &Path) -> Result<()> {
-        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-        let name = whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+        let name = glassbox::run::name(folder);
         let (history, unread) = History::read(folder, &name)?;
         self.notes.extend(unread.note().map(|why| format!("{name}: {why}")));
         // Its settings only say which runs belong together, so a run is drawn without them too.
@@ -193,11 +240,11 @@ impl Runs {
         let look = &details.look;
         match picture {
             Picture::Curves | Picture::Rate | Picture::Throughput => self.compare(picture, details),
-            Picture::Weights => Ok(inside::weights(self.inside()?, look)),
-            Picture::Activations => Ok(inside::activations(self.inside()?, look)),
-            Picture::Gradients => Ok(inside::gradients(self.inside()?, look)),
-            Picture::Flow => Ok(inside::flow(self.inside()?, look)),
-            Picture::Stuck => self.stuck(look),
+            Picture::Weights
+            | Picture::Activations
+            | Picture::Gradients
+            | Picture::Flow
+            | Picture::Stuck => self.inside(picture, look),
             Picture::FirstLayer => {
                 let judged = self.judged()?;
                 let side = judged.data.as_ref().map(|(set, _)| [set.rows, set.cols]);
@@ -214,22 +261,11 @@ impl Runs {
         }
     }
 
-    /// The run's history, if some of its steps were looked into.
-    fn inside(&self) -> Result<&History> {
-        let history = &self.found[0].history;
-        match history.insides.is_empty() {
-            true => Err(self.nothing("no step that was looked into", "train with --inside")),
-            false => Ok(history),
-        }
-    }
-
-    fn stuck(&self, look: &Look) -> Result<String> {
-        let history = self.inside()?;
-        let has_units = |layer: &LayerInside| layer.stuck.is_some();
-        if !history.insides.iter().any(|(_, layers)| layers.iter().any(has_units)) {
-            return Err(self.nothing("no layer that can be stuck", "relu is one"));
-        }
-        Ok(inside::stuck(history, look))
+    fn inside(&self, picture: Picture, look: &Look) -> Result<String> {
+        picture.of_insides(&self.found[0].history, look).map_err(|unseen| match unseen {
+            Unseen::Steps => self.nothing("no step that was looked into", "train with --inside"),
+            Unseen::Units => self.nothing("no layer that can be stuck", "relu is one"),
+        })
     }
 
     fn nothing(&self, reason: &str, hint: &str) -> Error {
@@ -264,12 +300,7 @@ impl Runs {
         let runs: Vec<(&History, Option<&RunRecord>)> =
             self.found.iter().map(|found| (&found.history, found.record.as_ref())).collect();
         let groups = groups(&runs, test);
-        let draw = match picture {
-            Picture::Curves => curves,
-            Picture::Rate => rate,
-            _ => throughput,
-        };
-        Ok(draw(&groups, &details.curves, &details.look))
+        Ok(picture.of_groups(&groups, &details.curves, &details.look))
     }
 
     fn judged(&mut self) -> Result<&mut Judged> {

@@ -50,9 +50,8 @@ pub fn curves(
 /// What is known of a training.
 fn history((name, events, folder): Training) -> glassbox::Result<History> {
     if let Some(folder) = folder {
-        let known = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-        let known = known.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
-        return Ok(History::read(&folder, name.as_deref().unwrap_or(&known))?.0);
+        let name = name.unwrap_or_else(|| glassbox::run::name(&folder));
+        return Ok(History::read(&folder, &name)?.0);
     }
     let mut history = History::new(name.as_deref().unwrap_or_default());
     for event in events {

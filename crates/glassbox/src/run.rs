@@ -31,6 +31,18 @@ use std::time::Instant;
 /// The name of the model in a run's folder.
 pub const MODEL: &str = "model.safetensors";
 
+/// The name of the file of events in a run's folder.
+pub const EVENTS: &str = "events.jsonl";
+
+/// The name of the folder of checkpoints in a run's folder.
+pub const CHECKPOINTS: &str = "checkpoints";
+
+/// What a run is called: the name of its folder, however it is reached.
+pub fn name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
+
 /// A training run and its folder.
 pub struct Run {
     folder: PathBuf,
@@ -53,13 +65,13 @@ impl Run {
         plan: Box<dyn Plan>,
     ) -> Result<Run> {
         let started = Instant::now();
-        let checkpoints = Some(folder.join("checkpoints"));
+        let checkpoints = Some(folder.join(CHECKPOINTS));
         let record = RunRecord::new(settings.clone(), &data, &device, plan.name());
         let mut trainer =
             Trainer::new(settings, device, plan, Samples::new(data.train)?, checkpoints)?;
         trainer.set_origin(record.data.sha256.clone());
         let lock = lock(folder, &BEGINNING)?;
-        let kept = folder.join("checkpoints");
+        let kept = folder.join(CHECKPOINTS);
         let has_checkpoints = kept.is_dir() && checkpoint::newest_step(&kept)?.is_some();
         let is_left = |name: &str| folder.join(name).exists();
         if is_left(RunRecord::FILE) || is_left(MODEL) || has_checkpoints {
@@ -87,7 +99,7 @@ impl Run {
         let started = Instant::now();
         record.check_data(folder, &data)?;
         let lock = lock(folder, &RESUMING)?;
-        let checkpoints = folder.join("checkpoints");
+        let checkpoints = folder.join(CHECKPOINTS);
         let samples = Samples::new(data.train)?;
         let settings = record.settings.clone();
         let mut trainer = Trainer::new(settings, device, plan, samples, Some(checkpoints.clone()))?;

@@ -4,15 +4,15 @@ use crate::feed::lock;
 use crate::models::Why;
 use crate::run::Run;
 use crate::shared::Shared;
-use glassbox::{Device, LayerInside};
-use glassbox_plot::{self as plot, CurveOptions, History, Look, Theme};
+use glassbox::Device;
+use glassbox_plot::{self as plot, CurveOptions, History, Look, Picture, Theme, Unseen};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// A picture that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {
-    pub subject: Subject,
+    pub subject: Picture,
     /// The ids of runs that are there. Only curves show several.
     pub runs: Vec<String>,
     width: u32,
@@ -22,26 +22,6 @@ pub(crate) struct Ask {
     log: bool,
     /// Which test image.
     row: usize,
-}
-
-/// What is on a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Subject {
-    Curves,
-    Rate,
-    Throughput,
-    Weights,
-    Activations,
-    Gradients,
-    Flow,
-    Stuck,
-    FirstLayer,
-    Classes,
-    Dead,
-    Image,
-    Confusion,
-    Errors,
 }
 
 /// How a picture is to look, as addresses have it.
@@ -74,7 +54,7 @@ const STEP: u32 = 60;
 const SMOOTH_STEP: u32 = 5;
 
 impl Ask {
-    pub fn new(subject: Subject, runs: Vec<String>, options: &Options) -> Ask {
+    pub fn new(subject: Picture, runs: Vec<String>, options: &Options) -> Ask {
         let smooth = if options.smooth.is_finite() { options.smooth.clamp(0.0, 0.99) } else { 0.6 };
         Ask {
             subject,
@@ -117,45 +97,32 @@ impl Ask {
     }
 }
 
-impl Subject {
-    /// Whether it shows what a network has learned, and not how it came to it.
-    fn is_of_network(self) -> bool {
-        use Subject::{Classes, Confusion, Dead, Errors, FirstLayer, Image};
-        matches!(self, FirstLayer | Classes | Dead | Image | Confusion | Errors)
-    }
-}
-
 /// Draws it.
 pub(super) fn draw(shared: &Shared, ask: &Ask) -> Result<String, Why> {
     let runs: Vec<Arc<Run>> = ask.runs.iter().filter_map(|id| shared.runs.find(id)).collect();
     let run = runs.first().ok_or("There is no such run.")?;
     match ask.subject {
-        Subject::Curves | Subject::Rate | Subject::Throughput => compare(&runs, ask),
+        subject if subject.compares() => Ok(compare(&runs, ask)),
         subject if subject.is_of_network() => learned(shared, run, ask),
         _ => run.with_story(|story, _| inside(&story.history, ask)),
     }
 }
 
-fn compare(runs: &[Arc<Run>], ask: &Ask) -> Result<String, Why> {
-    let draw = match ask.subject {
-        Subject::Curves => plot::curves,
-        Subject::Rate => plot::rate,
-        _ => plot::throughput,
-    };
+fn compare(runs: &[Arc<Run>], ask: &Ask) -> String {
     let options = CurveOptions { smooth: f64::from(ask.smooth) / 100.0, log: ask.log };
     // One run is drawn from where its history lies; of several, copies are.
     if let [run] = runs {
-        return Ok(run.with_story(|story, record| {
+        return run.with_story(|story, record| {
             let groups = plot::groups(&[(&story.history, record)], None);
-            draw(&groups, &options, &ask.look())
-        }));
+            ask.subject.of_groups(&groups, &options, &ask.look())
+        });
     }
     let copy = |run: &Arc<Run>| {
         run.with_story(|story, record| (curves_of(&story.history), record.cloned()))
     };
     let copies: Vec<_> = runs.iter().map(copy).collect();
     let all: Vec<_> = copies.iter().map(|(history, record)| (history, record.as_ref())).collect();
-    Ok(draw(&plot::groups(&all, None), &options, &ask.look()))
+    ask.subject.of_groups(&plot::groups(&all, None), &options, &ask.look())
 }
 
 /// A history without its looks inside, which are large.
@@ -168,39 +135,32 @@ fn curves_of(history: &History) -> History {
     copy
 }
 
-const NOT_INSIDE: &str =
-    "No step of this run was looked into. Train with --inside, or with --dashboard.";
-
 fn inside(history: &History, ask: &Ask) -> Result<String, Why> {
-    if history.insides.is_empty() {
-        return Err(NOT_INSIDE.to_string());
-    }
-    let has_units = |layer: &LayerInside| layer.stuck.is_some();
-    let draw = match ask.subject {
-        Subject::Weights => plot::weights,
-        Subject::Activations => plot::activations,
-        Subject::Gradients => plot::gradients,
-        Subject::Flow => plot::flow,
-        _ if history.insides.iter().any(|(_, layers)| layers.iter().any(has_units)) => plot::stuck,
-        _ => return Err("No layer of this network can be stuck: relu is one that can.".to_string()),
-    };
-    Ok(draw(history, &ask.look()))
+    ask.subject.of_insides(history, &ask.look()).map_err(|unseen| {
+        let why = match unseen {
+            Unseen::Steps => {
+                "No step of this run was looked into. Train with --inside, or with --dashboard."
+            }
+            Unseen::Units => "No layer of this network can be stuck: relu is one that can.",
+        };
+        why.to_string()
+    })
 }
 
 fn learned(shared: &Shared, run: &Run, ask: &Ask) -> Result<String, Why> {
     let model = shared.models.of(run)?;
     let record = run.with_story(|_, record| record.cloned());
     let (record, look) = (record.as_ref(), ask.look());
-    if ask.subject == Subject::FirstLayer {
+    if ask.subject == Picture::FirstLayer {
         let side = shared.models.data(record).ok().map(|set| [set.rows, set.cols]);
         return Ok(plot::first_layer(&lock(&model.network), side, &look));
     }
     let (seen, set) = shared.models.seen(&model, record)?;
     match ask.subject {
-        Subject::Classes => Ok(plot::classes(&seen, &look)),
-        Subject::Dead => Ok(plot::dead(&seen, &look)),
-        Subject::Confusion => Ok(plot::confusion(&seen.confusion, &look)),
-        Subject::Errors => Ok(plot::errors(&seen, &set, &look)),
+        Picture::Classes => Ok(plot::classes(&seen, &look)),
+        Picture::Dead => Ok(plot::dead(&seen, &look)),
+        Picture::Confusion => Ok(plot::confusion(&seen.confusion, &look)),
+        Picture::Errors => Ok(plot::errors(&seen, &set, &look)),
         _ if ask.row >= set.len() => Err(format!("There are {} test images.", set.len())),
         _ => {
             let device = Device::cpu(Some(1)).map_err(|error| error.to_string())?;

@@ -1,11 +1,12 @@
 //! `api/pictures/SUBJECT?runs=ID,ID&width=…`: a picture as SVG, or the reason why there is none.
 
-use super::{Refusal, broken, no_run};
-use crate::pictures::{Ask, Options, Subject};
+use super::{Refusal, broken, no_run, refuse};
+use crate::pictures::{Ask, Options};
 use crate::shared::Shared;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use glassbox_plot::Picture;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -25,11 +26,14 @@ const STALE: HeaderName = HeaderName::from_static("glassbox-stale");
 /// `GET api/pictures/SUBJECT`
 pub(super) async fn picture(
     State(shared): State<Arc<Shared>>,
-    Path(subject): Path<Subject>,
+    Path(name): Path<String>,
     Query(runs): Query<Runs>,
     Query(options): Query<Options>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let subject: Picture = name
+        .parse()
+        .map_err(|error: glassbox::Error| refuse(StatusCode::BAD_REQUEST, error.to_string()))?;
     let ids = runs.runs.split(',').take(MOST_RUNS).filter(|id| shared.runs.find(id).is_some());
     let ids: Vec<String> = ids.map(str::to_string).collect();
     if ids.is_empty() {

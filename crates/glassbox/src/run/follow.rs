@@ -1,6 +1,6 @@
 //! Follows `events.jsonl` while it grows, or from anew where it has become another.
 
-use super::log::EventLog;
+use super::EVENTS;
 use super::reading::{LARGEST_FILE, event, next_line, open};
 use crate::event::Event;
 use std::io::{BufReader, Read, Result, Seek, SeekFrom};
@@ -21,7 +21,7 @@ pub struct Follower {
 impl Follower {
     /// The beginning of the events in a run's folder.
     pub fn new(folder: &Path) -> Follower {
-        Follower { path: folder.join(EventLog::FILE), offset: 0, mark: Vec::new() }
+        Follower { path: folder.join(EVENTS), offset: 0, mark: Vec::new() }
     }
 
     /// The file.

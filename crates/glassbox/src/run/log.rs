@@ -1,5 +1,6 @@
 //! `events.jsonl`: every event of a run, one JSON object a line.
 
+use super::EVENTS;
 use super::reading::{each_line, read_events};
 use super::thinning::Thinning;
 use crate::error::{Error, Result};
@@ -20,11 +21,9 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    pub const FILE: &str = "events.jsonl";
-
     /// An empty file.
     pub fn create(folder: &Path) -> Result<EventLog> {
-        let path = folder.join(EventLog::FILE);
+        let path = folder.join(EVENTS);
         durable::write(&path, b"")?;
         EventLog::open(path)
     }
@@ -45,7 +44,7 @@ impl EventLog {
 
     /// The file without what came after `step`, which will happen again.
     pub fn resume(folder: &Path, step: u64) -> Result<EventLog> {
-        let path = folder.join(EventLog::FILE);
+        let path = folder.join(EVENTS);
         let (mut text, mut thinning) = (Vec::new(), Thinning::new());
         if let Ok(file) = File::open(&path) {
             let keep = &mut |line: &[u8], event: Option<Event>| {

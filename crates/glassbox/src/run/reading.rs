@@ -1,6 +1,6 @@
 //! Reads `events.jsonl`, which is not trusted: lines that are no events are passed over and counted.
 
-use super::log::EventLog;
+use super::EVENTS;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::inside::{BINS, Spread};
@@ -44,7 +44,7 @@ impl Unread {
         let cut =
             self.is_cut.then(|| format!("only its first {} MiB are read", LARGEST_FILE >> 20));
         let all: Vec<String> = damaged.into_iter().chain(cut).collect();
-        (!all.is_empty()).then(|| format!("{}: {}", EventLog::FILE, all.join(", ")))
+        (!all.is_empty()).then(|| format!("{}: {}", EVENTS, all.join(", ")))
     }
 }
 
@@ -53,7 +53,7 @@ impl Unread {
 /// # Errors
 /// If there is no such file, or it cannot be read.
 pub fn read_events(folder: &Path, hear: &mut dyn FnMut(&Event)) -> Result<Unread> {
-    let path = folder.join(EventLog::FILE);
+    let path = folder.join(EVENTS);
     let fail = |error: io::Error| {
         let hint = "name the folder of a run, as `glassbox train` prints it".to_string();
         Error::Run { path: path.clone(), reason: error.to_string(), hint }
@@ -134,7 +134,7 @@ mod tests {
         assert!(event(warning(17 << 10).as_bytes()).is_none());
         let folder = tempfile::tempdir().unwrap();
         let text = format!("{}\n{}\n", warning(3 << 20), warning(1));
-        std::fs::write(folder.path().join(EventLog::FILE), text).unwrap();
+        std::fs::write(folder.path().join(EVENTS), text).unwrap();
         let mut count = 0;
         let unread = read_events(folder.path(), &mut |_| count += 1).unwrap();
         assert_eq!((count, unread.damaged_lines), (1, 1));
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_pipe_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [EventLog::FILE, crate::RunRecord::FILE] {
+        for name in [EVENTS, crate::RunRecord::FILE] {
             let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status();
             assert!(made.unwrap().success());
         }

@@ -3,7 +3,7 @@
 use super::EventLog;
 use crate::event::{Change, Ending, EpochRecord, Event, Sink};
 use crate::inside::{LayerInside, ParameterInside, Spread};
-use crate::run::{Unread, read_events};
+use crate::run::{EVENTS, Unread, read_events};
 use crate::telemetry::GpuReading;
 use std::collections::HashSet;
 use std::mem::discriminant;
@@ -17,7 +17,7 @@ fn read(folder: &Path) -> (Vec<Event>, Unread) {
 }
 
 fn text(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join(EventLog::FILE)).unwrap()
+    std::fs::read_to_string(folder.join(EVENTS)).unwrap()
 }
 
 /// As they were: NaN is no number that equals itself, but its text is always the same.
@@ -139,7 +139,7 @@ fn steps_without_a_number_outlive_a_resume_also_those_of_older_files() {
     assert!(new.contains(r#""loss":"Infinity""#) && new.contains(r#""loss":"NaN""#), "{new}");
     let old = new.replace("\"Infinity\"", "null").replace("\"NaN\"", "null");
     for (text, second) in [(new, f64::INFINITY), (old, f64::NAN)] {
-        std::fs::write(folder.path().join(EventLog::FILE), text).unwrap();
+        std::fs::write(folder.path().join(EVENTS), text).unwrap();
         let mut log = EventLog::resume(folder.path(), 3).unwrap();
         log.event(&step(4, 0.5)).unwrap();
         drop(log);
