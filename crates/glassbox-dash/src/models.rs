@@ -6,9 +6,9 @@
 use crate::feed::{Snapshot, lock};
 use crate::run::Run;
 use glassbox::control::Phase;
-use glassbox::data::{Dataset, LoadOptions, load};
+use glassbox::data::{DataPair, Dataset, LoadOptions, load};
 use glassbox::file::{NamedArray, checkpoint};
-use glassbox::run::{MODEL, load_model};
+use glassbox::run::{CHECKPOINTS, MODEL, load_model};
 use glassbox::{Device, Init, Network, RunRecord};
 use glassbox_plot::Seen;
 use std::sync::{Arc, Mutex};
@@ -46,9 +46,14 @@ impl Models {
         Models { options, kept: Mutex::default(), data: Mutex::default() }
     }
 
-    /// Where data are looked for.
-    pub fn options(&self) -> &LoadOptions {
-        &self.options
+    /// The data of a run, of which the training or the test images are wanted.
+    pub fn load(&self, record: &RunRecord, which: &str) -> Result<DataPair, Why> {
+        load(record.data.place(), &self.options).map_err(|_| {
+            let name = &record.data.name;
+            format!(
+                "The {which} images of {name} are not at hand. Say where they lie with --data-dir."
+            )
+        })
     }
 
     /// The newest network of a run that is at hand.
@@ -85,13 +90,7 @@ impl Models {
         {
             return Ok(Arc::clone(data));
         }
-        let pair = load(place, &self.options).map_err(|_| {
-            let name = &record.data.name;
-            format!(
-                "The test images of {name} are not at hand. Say where they lie with --data-dir."
-            )
-        })?;
-        let data = Arc::new(pair.test);
+        let data = Arc::new(self.load(record, "test")?.test);
         *kept = Some((place.to_string(), Arc::clone(&data)));
         Ok(data)
     }
@@ -138,8 +137,6 @@ fn version(run: &Run) -> Option<Version> {
     let written = written(MODEL).or_else(|| written(CHECKPOINTS))?;
     Some(written.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis() as Version)
 }
-
-const CHECKPOINTS: &str = "checkpoints";
 
 const NONE_YET: &str = "There is no network yet: it is kept at the end of each epoch.";
 

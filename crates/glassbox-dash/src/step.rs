@@ -2,10 +2,8 @@
 
 use crate::feed::lock;
 use crate::models::{Models, Why};
-use glassbox::data::{LoadOptions, load};
 use glassbox::{
-    Device, Explanation, Loss, Network, Quantity, Reduction, RunRecord, Samples, Targets, Tensor,
-    evaluate, explain,
+    Device, Explanation, Loss, Network, Quantity, Reduction, RunRecord, Samples, evaluate, explain,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -64,7 +62,7 @@ impl Batches {
     /// The images first..first + count of a run's training images.
     fn training(
         &self,
-        options: &LoadOptions,
+        models: &Models,
         record: &RunRecord,
         first: usize,
         count: usize,
@@ -74,12 +72,7 @@ impl Batches {
         let mut kept = lock(&self.kept);
         if !kept.as_ref().is_some_and(|piece| piece.place == place && piece.first == begin) {
             *kept = None;
-            let pair = load(place, options).map_err(|_| {
-                let name = &record.data.name;
-                format!(
-                    "The training images of {name} are not at hand. Say where they lie with --data-dir."
-                )
-            })?;
+            let pair = models.load(record, "training")?;
             let samples = Samples::new(pair.train).map_err(|error| error.to_string())?;
             let all = samples.len();
             let samples = samples.range(begin.min(all)..all.min(begin.saturating_add(PIECE)));
@@ -120,7 +113,7 @@ impl Ask {
             ));
         }
         let samples = match self.test {
-            0 => batches.training(models.options(), record, first, count)?,
+            0 => batches.training(models, record, first, count)?,
             _ => {
                 let set = models.data(Some(record))?;
                 check(first, count, set.len(), &record.data.name, "test")?;
@@ -154,13 +147,13 @@ fn open(
     reduction: Reduction,
     quantity: &Quantity,
 ) -> Result<Explanation, Why> {
-    let order: Vec<u32> = (0..samples.len() as u32).collect();
-    let mut x = Tensor::zeros(&[order.len(), samples.width]);
-    let labels = samples.labels().ok_or("Only steps on images with classes can be opened.")?;
+    if samples.labels().is_none() {
+        return Err("Only steps on images with classes can be opened.".to_string());
+    }
     samples
-        .gather(&Device::Reference, &mut x, &order)
-        .and_then(|()| {
-            explain(network, Loss::CrossEntropy(reduction), &x, Targets::Classes(labels), quantity)
+        .whole(&Device::Reference)
+        .and_then(|(x, answers)| {
+            explain(network, Loss::CrossEntropy(reduction), &x, answers.targets(), quantity)
         })
         .map_err(|error| error.to_string())
 }

@@ -91,14 +91,8 @@ pub fn check_gradients_watched(
     seed: u64,
     watch: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<GradientCheck> {
-    let values;
-    let targets = match targets {
-        Targets::Values(tensor) => {
-            values = tensor.to_f64();
-            Targets::Values(&values)
-        }
-        classes => classes,
-    };
+    let mut values = None;
+    let targets = targets.to_f64(&mut values);
     let (network, x) = (network.to_f64(), x.to_f64());
     let mut check = Check { network, loss, x, targets, seed, rounding: 0.0 };
     let analytic = check.gradients()?;

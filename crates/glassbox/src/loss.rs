@@ -73,6 +73,19 @@ pub enum Targets<'a> {
     Values(&'a Tensor),
 }
 
+impl<'b> Targets<'b> {
+    /// The same in f64; numbers are kept in `room`.
+    pub(crate) fn to_f64<'a>(self, room: &'a mut Option<Tensor>) -> Targets<'a>
+    where
+        'b: 'a,
+    {
+        match self {
+            Targets::Values(values) => Targets::Values(room.insert(values.to_f64())),
+            Targets::Classes(labels) => Targets::Classes(labels),
+        }
+    }
+}
+
 impl Loss {
     /// How the losses of a batch become one number.
     pub fn reduction(self) -> Reduction {

@@ -49,7 +49,6 @@ pub(super) struct Full {
     epochs: Vec<EpochRecord>,
     /// Warnings and changes.
     notable: Vec<Event>,
-    has_insides: bool,
     has_validation: bool,
 }
 
@@ -102,10 +101,10 @@ impl Short {
 impl Full {
     fn of(shared: &Shared, run: &Run, stream: String) -> Full {
         shared.look_at(run);
-        let (epochs, notable, has_insides) = run.with_story(|story, _| {
+        let (epochs, notable) = run.with_story(|story, _| {
             let history = &story.history;
             let newest = history.epochs.len().saturating_sub(MOST_EPOCHS);
-            (history.epochs[newest..].to_vec(), story.notable.clone(), !history.insides.is_empty())
+            (history.epochs[newest..].to_vec(), story.notable.clone())
         });
         let (short, (_, record)) = (Short::of(run), run.facts());
         Full {
@@ -116,7 +115,6 @@ impl Full {
             record,
             epochs,
             notable,
-            has_insides,
         }
     }
 }

@@ -20,14 +20,8 @@ pub(super) fn of(
     targets: Targets,
     quantity: &Quantity,
 ) -> Result<(f64, Option<f64>)> {
-    let values;
-    let targets = match targets {
-        Targets::Values(tensor) => {
-            values = tensor.to_f64();
-            Targets::Values(&values)
-        }
-        classes => classes,
-    };
+    let mut values = None;
+    let targets = targets.to_f64(&mut values);
     let (mut network, x) = (network.to_f64(), x.to_f64());
     network.forward(&Device::Reference, &x)?;
     network.backward(&Device::Reference, loss, &x, targets, None)?;
