@@ -132,11 +132,12 @@ fn product(
             CPU.get_or_init(|| device)
         }
     };
-    let rows = a.shape().first().copied().unwrap_or(0);
-    check_memory(rows.saturating_mul(b.shape().last().copied().unwrap_or(0)))?;
-    let multiply_adds = a.len().saturating_mul(b.shape().last().copied().unwrap_or(0));
-    run_interruptibly(py, is_long(device, multiply_adds), move |_| {
-        let mut out = Tensor::zeros(&[a.matrix("matmul")?[0], b.matrix("matmul")?[1]]);
+    let [m, k] = a.matrix("matmul").map_err(to_python)?;
+    let [_, n] = b.matrix("matmul").map_err(to_python)?;
+    let size = m.saturating_mul(n);
+    check_memory(size)?;
+    run_interruptibly(py, is_long(device, size.saturating_mul(k)), move |_| {
+        let mut out = Tensor::zeros(&[m, n]);
         device.matmul(&mut out, &a, &b)?;
         Ok(out)
     })

@@ -132,6 +132,28 @@ const LARGE: usize = 1_000_000;
 /// Rows of a forward pass between two looks whether anybody waits for the rest.
 const ROWS: usize = 10_000;
 
+/// The outputs for all rows of `x`, block by block of so many numbers, as long as anybody waits for them.
+fn in_blocks<T>(
+    x: &[T],
+    block: usize,
+    mut out: Tensor,
+    check: &dyn Fn() -> glassbox::Result<()>,
+    mut infer: impl FnMut(&[T], &mut Tensor) -> glassbox::Result<()>,
+) -> glassbox::Result<Vec<f32>> {
+    // As a rule there is one, which is not copied.
+    if x.len() <= block {
+        infer(x, &mut out)?;
+        return Ok(out.into_data());
+    }
+    let mut all = Vec::new();
+    for x in x.chunks(block) {
+        check()?;
+        infer(x, &mut out)?;
+        all.extend_from_slice(out.data());
+    }
+    Ok(all)
+}
+
 /// How long a step that waits for another one sleeps between looks.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -260,36 +282,27 @@ impl Network {
         let (mut network, device) = (self.snapshot(py)?, device.opened(py)?);
         let is_long = is_long(&device, self.multiply_adds(rows));
         let out = run_interruptibly(py, is_long, move |check| {
-            let (mut all, mut out) = (Vec::new(), Tensor::zeros(&[0, width]));
-            match &x.numbers {
-                Numbers::Pixels(x) => {
-                    for x in x.chunks(ROWS * inputs) {
-                        check()?;
-                        infer(&mut network, &device, x, &mut out)?;
-                        all.extend_from_slice(out.data());
-                    }
-                }
-                Numbers::Host(x) => {
-                    for x in x.chunks(ROWS * inputs) {
-                        check()?;
-                        let x = cuda::Inputs::Host(x);
-                        infer_numbers(&mut network, &device, x, &mut out)?;
-                        all.extend_from_slice(out.data());
-                    }
-                }
+            let mut out = Tensor::zeros(&[0, width]);
+            let outputs = match &x.numbers {
+                Numbers::Pixels(x) => in_blocks(x, ROWS * inputs, out, check, |x, out| {
+                    infer(&mut network, &device, x, out)
+                })?,
+                Numbers::Host(x) => in_blocks(x, ROWS * inputs, out, check, |x, out| {
+                    infer_numbers(&mut network, &device, cuda::Inputs::Host(x), out)
+                })?,
                 Numbers::OnDevice(x) => {
                     let x = cuda::Inputs::Device(x.get().ready(gpu(&device)?)?);
                     infer_numbers(&mut network, &device, x, &mut out)?;
-                    all.extend_from_slice(out.data());
+                    out.into_data()
                 }
+            };
+            if !softmax {
+                return Ok(outputs);
             }
-            if softmax {
-                let logits = Tensor::new(&[rows, width], all)?;
-                out = Tensor::zeros(&[rows, width]);
-                device.softmax(&mut out, &logits)?;
-                all = out.into_data();
-            }
-            Ok(all)
+            let logits = Tensor::new(&[rows, width], outputs)?;
+            let mut shares = Tensor::zeros(logits.shape());
+            device.softmax(&mut shares, &logits)?;
+            Ok(shares.into_data())
         })?;
         out.into_pyarray(py).reshape([rows, width])
     }
