@@ -39,7 +39,8 @@ impl Sink for Feed {
 
     fn watch(&mut self, network: &Network) {
         let count: usize = network.parameters().map(|(_, p)| p.value.len()).sum();
-        // Whoever has asked once is taken to look on: a page does not ask again at each pause and step.
+        // Whoever has asked once is taken to look on: a page asks again only when it has heard of a step, and at a pause
+        // its network was shown by then.
         if count <= MOST_PARAMETERS && self.0.is_network_wanted.load(Ordering::Relaxed) {
             let (network, parameters) = (network.to_string(), network.state());
             let mut kept = lock(&self.0.network);

@@ -1,4 +1,4 @@
-// The network drawn layer by layer: the image, units as grids of colours, probabilities, and a unit"s connections.
+// The network drawn layer by layer: the image, units as grids of colours, probabilities, and a unit's connections.
 
 import { h, say } from "./dom.js";
 import { figure, probability } from "./format.js";
@@ -283,7 +283,7 @@ export class Flow {
   }
 
   /**
-   * The middle of an input"s pixel on the screen.
+   * The middle of an input's pixel on the screen.
    * @param {number} place
    */
   pixel(place) {
@@ -293,7 +293,7 @@ export class Flow {
   }
 
   /**
-   * Where an output"s bar begins, if it has one.
+   * Where an output's bar begins, if it has one.
    * @param {number} output
    */
   row(output) {

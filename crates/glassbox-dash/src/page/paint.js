@@ -6,7 +6,7 @@ import { isDark } from "./theme.js";
 /** @typedef {{paper: Colour, ink: Colour, diverging: Colour[]}} Theme */
 
 /**
- * The colour at x, from −1 over 0 to 1, on a way of colours. What is no number gets the ink"s.
+ * The colour at x, from −1 over 0 to 1, on a way of colours. What is no number gets the ink's.
  * @param {Theme} theme
  * @param {number} x
  * @returns {Colour}
@@ -73,6 +73,20 @@ export function reach(numbers) {
   const sizes = Float64Array.from(numbers, Math.abs).filter(Number.isFinite).sort();
   const at = Math.max(0, sizes.length - 1 - Math.floor(sizes.length / 200));
   return sizes[at] > 0 ? sizes[at] : (sizes.at(-1) || 1);
+}
+
+/**
+ * Paints numbers from blue over nothing to orange, against their reach, and says what they are.
+ * @param {HTMLCanvasElement} canvas
+ * @param {[number, number]} shape rows and columns, of which the last may be empty at its end
+ * @param {ArrayLike<number>} numbers
+ * @param {Theme} theme
+ * @param {string} label
+ */
+export function paintNumbers(canvas, shape, numbers, theme, label) {
+  const most = reach(numbers);
+  paintPixels(canvas, shape, (at) => diverging(theme, at < numbers.length ? numbers[at] / most : 0));
+  canvas.setAttribute("aria-label", label);
 }
 
 /** Where units lie in a grid: so many columns of square cells. */

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { figure, fixed } from "./format.js";
-import { diverging, paintPixels, reach } from "./paint.js";
+import { paintNumbers } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
 /** @typedef {{product: number, constant: number, sum: number, logit: number, logit_f64: number, bound: number,
@@ -48,13 +48,9 @@ export class TemplateView {
     const { output, weights } = template;
     this.title.textContent = `Template of class ${output}`;
     const products = weights.map((weight, at) => weight * pixels[at] / 255);
-    for (const [canvas, numbers, what] of /** @type {const} */ ([
-      [this.weights, weights, "The template"], [this.products, products, "The template times the image"],
-    ])) {
-      const most = reach(numbers);
-      paintPixels(canvas, shape, (at) => diverging(theme, numbers[at] / most));
-      canvas.setAttribute("aria-label", `${what} of class ${output}: orange speaks for it, blue against it`);
-    }
+    const said = `of class ${output}: orange speaks for it, blue against it`;
+    paintNumbers(this.weights, shape, weights, theme, `The template ${said}`);
+    paintNumbers(this.products, shape, products, theme, `The template times the image ${said}`);
     this.showSum(template.sums[output]);
     const gates = template.gates.map(({ open, units }) => `${open} of ${units}`).join(", then ");
     this.gates.textContent = gates

@@ -2,14 +2,14 @@
 
 import { h } from "./dom.js";
 import { figure } from "./format.js";
-import { diverging, paintPixels, reach } from "./paint.js";
+import { css, diverging, paintNumbers, reach } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
 /** @typedef {{layer: number, unit: number, dense: number | null, number: number, weights: number[], bias: number | null,
  *   listener: number | null, outgoing: number[]}} Unit */
 
 export class UnitView {
-  /** @param {(what: string) => void} onOpen a number"s step is to be opened */
+  /** @param {(what: string) => void} onOpen a number's step is to be opened */
   constructor(onOpen) {
     this.onOpen = onOpen;
     this.weights = h("canvas", { class: "pixels", role: "img" });
@@ -46,13 +46,9 @@ export class UnitView {
     const shape = /** @type {[number, number]} */ (isFirst ? anatomy.shape : [Math.ceil(inputs.length / columns), columns]);
     const [outputs, raw] = [unit.layer, unit.dense ?? unit.layer].map((layer) => looked.layers[layer].outputs);
     const products = unit.weights.map((weight, at) => weight * inputs[at]);
-    for (const [canvas, numbers, what] of /** @type {const} */ ([
-      [this.weights, unit.weights, "The weights"], [this.products, products, "The weights times the inputs"],
-    ])) {
-      const most = reach(numbers);
-      paintPixels(canvas, shape, (at) => diverging(theme, at < numbers.length ? numbers[at] / most : 0));
-      canvas.setAttribute("aria-label", `${what} of unit ${unit.unit}: orange speaks for it, blue against it`);
-    }
+    const said = `of unit ${unit.unit}: orange speaks for it, blue against it`;
+    paintNumbers(this.weights, shape, unit.weights, theme, `The weights ${said}`);
+    paintNumbers(this.products, shape, products, theme, `The weights times the inputs ${said}`);
     this.images.hidden = unit.weights.length === 0;
     this.showFigures(unit, products, raw, outputs);
     this.showListeners(unit, outputs[unit.unit], theme);
@@ -91,7 +87,7 @@ export class UnitView {
     this.listeners.replaceChildren(...strongest.sort((a, b) => a.to - b.to).map(({ weight, to }) => {
       const bar = h("span", { class: "bar" });
       bar.style.width = `${Math.max(1, Math.min(1, Math.abs(weight) / most) * 48)}px`;
-      bar.style.background = `rgb(${diverging(theme, weight < 0 ? -0.72 : 0.72).join(" ")})`;
+      bar.style.background = css(diverging(theme, weight < 0 ? -0.72 : 0.72));
       return h("li", {}, h("b", {}, String(to)), bar, h("span", {}, figure(weight, 3)));
     }));
   }
