@@ -129,6 +129,9 @@ pub struct Train {
     /// Go on with the run in this folder
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
+    /// From here on, multiply the schedule's learning rates by this; 1 undoes what was set in the dashboard
+    #[arg(long, value_name = "X", value_parser = number, requires = "resume")]
+    pub rate_factor: Option<f32>,
     /// Print one JSON object at the end, and nothing else, to stdout
     #[arg(long)]
     pub json: bool,

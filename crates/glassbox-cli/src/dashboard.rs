@@ -2,10 +2,11 @@
 
 use crate::Failure;
 use crate::args::{Dashboard as Arguments, LOOPBACK, Serve, Train};
-use crate::output::{note, shell_word};
+use crate::output::note;
 use crate::train::{load_options, stop_on_interrupt};
-use glassbox::{Control, Run};
-use glassbox_dash::{Dashboard, Feed, Options};
+use glassbox::Control;
+use glassbox::run::shell_word;
+use glassbox_dash::{Dashboard, Feed, Lent, Options};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,12 +81,16 @@ pub fn start_for(arguments: &Train) -> Result<Dashboard, Failure> {
     start(&arguments.serve, folders, arguments.data_dir.as_deref())
 }
 
-/// Lets a dashboard show and control a training, and says where it is.
-pub fn show(dashboard: &Dashboard, serve: &Serve, run: &mut Run) -> Feed {
-    let control = Control::new();
-    run.set_control(control.clone());
+/// Lets a dashboard show and control a training into a folder, and says where it is.
+pub fn show(
+    dashboard: &Dashboard,
+    serve: &Serve,
+    folder: &Path,
+    control: Control,
+    lent: Lent,
+) -> Feed {
     note(format!("dashboard  {}", at(dashboard, serve)));
-    dashboard.live(run.folder(), control)
+    dashboard.live(folder, control, lent)
 }
 
 /// Says that the training is over; keeps the dashboard until Ctrl-C if it `stays`.

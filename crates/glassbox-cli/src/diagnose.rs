@@ -67,7 +67,7 @@ pub fn run(arguments: Diagnose) -> Result<(), Failure> {
             );
         }
     }
-    if doctor.findings().is_empty() { Ok(()) } else { Err(Failure::Ill) }
+    if doctor.findings().is_empty() { Ok(()) } else { Err(Failure::Told(1)) }
 }
 
 /// The data of the run, if they are at hand and still the same.

@@ -36,8 +36,8 @@ pub enum Failure {
     Usage(String),
     /// Something that the command itself found.
     Other(String),
-    /// What was examined is ill, and that was said.
-    Ill,
+    /// What there is to say was said; the exit code is left.
+    Told(u8),
     /// Someone asked to stop.
     Interrupted,
 }
@@ -65,26 +65,33 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => exit_code(failure),
+        Err(failure) => ExitCode::from(failure.tell()),
     }
 }
 
-/// Says what went wrong, and how the process ends.
-fn exit_code(failure: Failure) -> ExitCode {
-    let (message, code) = match failure {
-        Failure::Library(error) => {
-            let code = match error {
-                Error::Setting { .. } | Error::Model { .. } => 2,
-                Error::Device { .. } => 3,
-                _ => 1,
-            };
-            (error.to_string(), code)
-        }
-        Failure::Usage(message) => (message, 2),
-        Failure::Other(message) => (message, 1),
-        Failure::Ill => return ExitCode::from(1),
-        Failure::Interrupted => return ExitCode::from(130),
-    };
-    complain(&message);
-    ExitCode::from(code)
+impl Failure {
+    /// Says what went wrong, and returns how the process ends.
+    fn tell(self) -> u8 {
+        let (message, code) = match self {
+            Failure::Library(error) => {
+                let code = match error {
+                    Error::Setting { .. } | Error::Model { .. } => 2,
+                    Error::Device { .. } => 3,
+                    _ => 1,
+                };
+                (error.to_string(), code)
+            }
+            Failure::Usage(message) => (message, 2),
+            Failure::Other(message) => (message, 1),
+            Failure::Told(code) => return code,
+            Failure::Interrupted => return 130,
+        };
+        complain(&message);
+        code
+    }
+
+    /// The same failure, once it was told.
+    pub fn told(self) -> Failure {
+        Failure::Told(self.tell())
+    }
 }

@@ -4,11 +4,15 @@ use crate::Failure;
 use crate::args::{OptimizerName, Recipe, Train};
 use crate::dashboard;
 use crate::live::{Live, Warnings};
-use crate::output::{note, say, shell_word};
+use crate::output::{note, say};
 use crate::sweep;
 use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::evaluate::check_sizes;
-use glassbox::{Device, DeviceName, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink};
+use glassbox::run::shell_word;
+use glassbox::{
+    Control, Device, DeviceName, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink,
+};
+use glassbox_dash::Lent;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,13 +40,18 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     why.iter().for_each(|why| say_why(why));
     // A port that is taken is found out before there is a folder.
     let dashboard = arguments.dashboard.then(|| dashboard::start_for(&arguments)).transpose()?;
-    let mut run = match &arguments.resume {
+    let control = Control::new();
+    if let Some(factor) = arguments.rate_factor {
+        control.set_rate_factor(factor)?;
+    }
+    let (mut run, lent) = match &arguments.resume {
         Some(folder) => resume(&arguments, folder, device, &say_why)?,
         None => create(&arguments, device, &say_why)?,
     };
     if arguments.inside || arguments.dashboard {
         run.look_inside();
     }
+    run.set_control(control.clone());
     say_why(&format!(
         "{} on {}, {:?}, into {}",
         run.record().settings.model,
@@ -52,19 +61,24 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     ));
     let mut live: Box<dyn Sink> =
         if arguments.quiet { Box::new(Warnings) } else { Box::new(Live::new()) };
-    let show = |dashboard| dashboard::show(dashboard, &arguments.serve, &mut run);
-    let mut feed = dashboard.as_ref().map(show);
-    let report = match &mut feed {
-        Some(feed) => run.train(&mut (&mut *live, feed), &stop)?,
-        None => run.train(&mut *live, &stop)?,
+    let Some(dashboard) = dashboard else {
+        return tell(run.train(&mut *live, &stop), arguments.json);
     };
-    if arguments.json {
+    let mut feed = dashboard::show(&dashboard, &arguments.serve, run.folder(), control, lent);
+    let trained = run.train(&mut (&mut *live, &mut feed), &stop);
+    // Whoever looks on shall see how it ended, and why.
+    let told = tell(trained, arguments.json).map_err(Failure::told);
+    dashboard::end(&dashboard, run.folder(), arguments.stay, &stop);
+    told
+}
+
+/// Says what a training came to.
+fn tell(trained: glassbox::Result<Report>, as_json: bool) -> Result<(), Failure> {
+    let report = trained?;
+    if as_json {
         say(serde_json::to_string(&report).expect("a report is plain values"));
     } else {
         say(last_screen(&report));
-    }
-    if let Some(dashboard) = dashboard {
-        dashboard::end(&dashboard, run.folder(), arguments.stay, &stop);
     }
     match report.ending {
         Ending::Interrupted => Err(Failure::Interrupted),
@@ -104,7 +118,11 @@ fn ignored_signals() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-fn create(arguments: &Train, device: Device, say_why: &dyn Fn(&str)) -> Result<Run, Failure> {
+fn create(
+    arguments: &Train,
+    device: Device,
+    say_why: &dyn Fn(&str),
+) -> Result<(Run, Lent), Failure> {
     let data = find_data(arguments)?;
     let settings = settings(arguments, &data)?;
     if let Some(warning) = classes_without_images(&data) {
@@ -116,7 +134,8 @@ fn create(arguments: &Train, device: Device, say_why: &dyn Fn(&str)) -> Result<R
         Some(folder) => folder.clone(),
         None => next_folder(&data.train.name)?,
     };
-    Ok(Run::create(&folder, settings, data, device, plan)?)
+    let lent = Lent::new(&data);
+    Ok((Run::create(&folder, settings, data, device, plan)?, lent))
 }
 
 /// The device with which a run goes on if none is named: any, as long as all give the same bits.
@@ -132,13 +151,14 @@ fn resume(
     folder: &Path,
     device: Device,
     say_why: &dyn Fn(&str),
-) -> Result<Run, Failure> {
+) -> Result<(Run, Lent), Failure> {
     let mut record = RunRecord::read(folder)?;
     let mut asked = settings_from(record.settings.clone(), arguments)?;
     (asked.epochs, asked.max_steps) = (record.settings.epochs, record.settings.max_steps);
     if asked != record.settings || arguments.recipe.is_some() {
         let message = "a run goes on with the settings it began with (hint: beside --resume give only \
-                       --epochs, --max-steps, --device, --threads, --plan, --inside, --data-dir)";
+                       --epochs, --max-steps, --rate-factor, --device, --threads, --plan, --inside, \
+                       --dashboard, --data-dir)";
         return Err(Failure::Usage(message.to_string()));
     }
     let epochs = arguments.epochs.unwrap_or(record.settings.epochs);
@@ -157,6 +177,7 @@ fn resume(
     let data = load(&name, &load_options(arguments.data_dir.as_deref(), true))?;
     let (plan, why) = arguments.plan.choose(&record.settings, &device)?;
     why.iter().for_each(|why| say_why(why));
+    let lent = Lent::new(&data);
     let (run, notes) = Run::resume(folder, record, data, device, plan)?;
     if !arguments.quiet {
         notes.iter().for_each(note);
@@ -165,7 +186,7 @@ fn resume(
             note("the run has made its --max-steps (hint: a larger --max-steps goes on)");
         }
     }
-    Ok(run)
+    Ok((run, lent))
 }
 
 /// The data that were asked for; without a word, MNIST if it is at hand and the built-in digits if

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{command, folder, glassbox, with};
+use common::{command, few_digits, folder, glassbox, with};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The link in a line of stderr.
@@ -48,8 +48,14 @@ fn ask(link: &str, method: &str, path: &str, body: &str) -> String {
 #[test]
 fn a_dashboard_changes_no_bit() {
     let folder = folder();
-    let plain = glassbox(folder.path(), &with(&["--out", "runs/plain"])).ok().json();
-    let words = with(&["--out", "runs/shown", "--dashboard", "--port", "0", "--quiet"]);
+    // Long enough for somebody to pause it.
+    let train = ["train", "--data", few_digits(), "--model", "784-64-relu-10", "--epochs", "40"];
+    let train =
+        [&train[..], &["--batch", "4", "--lr", "0.01", "--threads", "1", "--json"]].concat();
+    let plain = [&train[..], &["--out", "runs/plain"]].concat();
+    let plain = glassbox(folder.path(), &plain).ok().json();
+    let words = ["--out", "runs/shown", "--dashboard", "--port", "0", "--quiet"];
+    let words = [&train[..], &words].concat();
     let mut child = command(folder.path(), &words)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,9 +75,10 @@ fn a_dashboard_changes_no_bit() {
             let body = format!("{{\"do\":\"{wish}\"}}");
             // What is taken back before the trainer looks is never done.
             let mut tries = 0;
-            while ask(&link, "POST", &path, &body).contains("\"phase\":\"pausing\"")
-                && wish == "pause"
-            {
+            let is_yet_to_pause = |answer: &str| {
+                ["waiting", "running", "pausing"].iter().any(|phase| answer.contains(phase))
+            };
+            while is_yet_to_pause(&ask(&link, "POST", &path, &body)) && wish == "pause" {
                 tries += 1;
                 assert!(tries < 10_000, "it does not pause");
             }
@@ -118,9 +125,36 @@ fn a_dashboard_ends_at_once_when_it_is_asked_to() {
     let mut child = command(folder.path(), &["dashboard"]).stderr(Stdio::piped()).spawn().unwrap();
     let (link, _stderr) = link_of(&mut child);
     assert!(ask(&link, "GET", "/api/runs", "").contains("\"name\":\"one\""));
+    assert!(end(&mut child).success());
+}
+
+/// Asks a process to end, which it does soon.
+#[cfg(unix)]
+fn end(child: &mut Child) -> ExitStatus {
     let begun = Instant::now();
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
-    assert!(child.wait().unwrap().success());
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let status = child.wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    status
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dashboard_stays_also_where_the_training_failed() {
+    let folder = folder();
+    let sick = ["train", "--data", few_digits(), "--lr", "1e30", "--dashboard", "--port", "0"];
+    let sick = [&sick[..], &["--stay", "--quiet"]].concat();
+    let mut child = command(folder.path(), &sick).stderr(Stdio::piped()).spawn().unwrap();
+    let (link, mut stderr) = link_of(&mut child);
+    let mut said = String::new();
+    while !said.contains("until Ctrl-C") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "it did not stay: {said}");
+    }
+    assert!(said.contains("error: ") && said.contains("hint: "), "{said}");
+    let list = ask(&link, "GET", "/api/runs", "");
+    assert!(list.contains("\"phase\":\"over\"") && list.contains("\"ending\":null"), "{list}");
+    assert_eq!(end(&mut child).code(), Some(1));
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("error: ").count(), 1, "it is said once: {said}");
 }

@@ -141,6 +141,31 @@ fn validation_dropout_and_adam_survive_a_resume() {
 }
 
 #[test]
+fn a_rate_that_made_a_run_diverge_is_undone() {
+    let folder = folder();
+    // A decay of weights that a thousand times the rate turns into growth.
+    let base = ["train", "--data", few_digits(), "--model", "784-16-relu-10", "--lr", "0.1"];
+    let more = ["--weight-decay", "0.02", "--epochs", "2", "--quiet", "--json", "--out"];
+    let words = |out: &'static str| [&base[..], &more, &[out]].concat();
+    let expected = glassbox(folder.path(), &words("whole")).ok().json();
+    glassbox(folder.path(), &[&words("part")[..], &["--max-steps", "70"]].concat()).ok();
+    let on = ["train", "--resume", "part", "--json", "--max-steps", "9999"];
+    let with_factor = |factor| [&on[..], &["--rate-factor", factor]].concat();
+    let failed = glassbox(folder.path(), &with_factor("1000")).hints(&[1]);
+    assert!(failed.stderr.contains("multiplied by 1000"), "{failed:?}");
+    // Whoever goes on without a word has it again.
+    let again = glassbox(folder.path(), &on).hints(&[1]);
+    assert!(again.stderr.contains("--rate-factor 100"), "{again:?}");
+    let cured = glassbox(folder.path(), &with_factor("1")).ok().json();
+    assert_eq!(cured["model_sha256"], expected["model_sha256"]);
+    for wrong in ["0", "-1", "nan", "1e9", "two"] {
+        let words = ["train", "--resume", "part", &format!("--rate-factor={wrong}")];
+        glassbox(folder.path(), &words).hints(&[2]);
+    }
+    glassbox(folder.path(), &with(&["--rate-factor", "2"])).fails(&[2]);
+}
+
+#[test]
 fn a_run_goes_on_only_as_it_began() {
     let folder = folder();
     glassbox(folder.path(), &with(&["--out", "run", "--max-steps", "20"])).ok();

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::feed::{Feed, Inbox};
 use crate::guard::{Hosts, Rules};
+use crate::images::{Images, Lent};
 use crate::models::Models;
 use crate::news::News;
 use crate::pictures::Pictures;
@@ -11,7 +12,6 @@ use crate::run::{Live, Run};
 use crate::runs::Runs;
 use crate::serve::serve;
 use crate::shared::{Shared, clock};
-use crate::step::Batches;
 use crate::token::Token;
 use crate::turns::{THREADS, Turns};
 use glassbox::Control;
@@ -78,8 +78,8 @@ impl Dashboard {
             runs,
             news: Mutex::new(News::new(life)),
             pictures: Pictures::new(),
-            models: Models::new(options.data.clone()),
-            batches: Batches::default(),
+            models: Models::default(),
+            images: Images::new(options.data.clone()),
             turns: Turns::new(),
             viewers: AtomicUsize::new(0),
             bell: watch::Sender::new(0),
@@ -95,11 +95,12 @@ impl Dashboard {
         &self.link
     }
 
-    /// Shows a run that this process trains in `folder`, and lets viewers control it. The trainer emits into the feed.
-    pub fn live(&self, folder: &Path, control: Control) -> Feed {
+    /// Shows a run that this process trains in `folder` on the images that are lent, and lets viewers control it. The
+    /// trainer emits into the feed.
+    pub fn live(&self, folder: &Path, control: Control, lent: Lent) -> Feed {
         let inbox = Arc::new(Inbox::default());
         let name = glassbox::run::name(folder);
-        let live = Live { inbox: Arc::clone(&inbox), control };
+        let live = Live { inbox: Arc::clone(&inbox), control, lent };
         let run = self.shared.runs.add(Run::new(folder, &name, Some(live)));
         // What happened before a run was resumed stands in its folder.
         self.shared.look_at(&run);

@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub epoch_loss: Option<f64>,
     pub epoch_accuracy: Option<f64>,
     pub rate: Option<f32>,
+    /// What the schedule's rates are multiplied by from the next step on, if that was changed since the last.
+    pub next_factor: Option<f32>,
     /// Training time, in seconds.
     pub seconds: f64,
     /// Over the last second or so.
@@ -74,6 +76,7 @@ impl Facts {
                 (self.step, self.epoch, self.seconds) = (*step, *epoch, *seconds);
                 (self.loss, self.epoch_loss) = (Some(*loss), Some(*epoch_loss));
                 (self.epoch_accuracy, self.rate) = (*epoch_accuracy, Some(*rate));
+                self.next_factor = None;
                 self.measure_speed();
             }
             Event::Epoch(record) => {
@@ -88,9 +91,11 @@ impl Facts {
             Event::Warning { .. } => self.warnings += 1,
             Event::Control { step, change } => {
                 self.step = *step;
-                // Single steps say nothing of speed.
-                if *change == Change::Resumed {
-                    self.from.clear();
+                match change {
+                    // Single steps say nothing of speed.
+                    Change::Resumed => self.from.clear(),
+                    Change::Rate { factor } => self.next_factor = Some(*factor),
+                    Change::Paused => {}
                 }
             }
             Event::Finished { step, ending } => {

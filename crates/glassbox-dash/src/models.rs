@@ -4,9 +4,10 @@
 //! until then, and for runs of others, the newest checkpoint or the finished model is read.
 
 use crate::feed::{Snapshot, lock};
+use crate::images::Images;
 use crate::run::Run;
 use glassbox::control::Phase;
-use glassbox::data::{DataPair, Dataset, LoadOptions, load};
+use glassbox::data::Dataset;
 use glassbox::file::{NamedArray, checkpoint};
 use glassbox::run::{CHECKPOINTS, MODEL, load_model};
 use glassbox::{Device, Init, Network, RunRecord};
@@ -14,11 +15,10 @@ use glassbox_plot::Seen;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// Networks of runs, the newest few, and the data they are shown on.
+/// Networks of runs, the newest few.
+#[derive(Default)]
 pub(crate) struct Models {
-    options: LoadOptions,
     kept: Mutex<Vec<(String, Arc<Model>)>>,
-    data: Mutex<Option<(String, Arc<Dataset>)>>,
 }
 
 /// A network, and what it makes of the test images.
@@ -40,22 +40,6 @@ const MOST: usize = 3;
 pub(crate) type Why = String;
 
 impl Models {
-    /// None yet. Data are looked for as the options say, and never fetched over the network.
-    pub fn new(options: LoadOptions) -> Models {
-        let options = LoadOptions { allow_download: false, ..options };
-        Models { options, kept: Mutex::default(), data: Mutex::default() }
-    }
-
-    /// The data of a run, of which the training or the test images are wanted.
-    pub fn load(&self, record: &RunRecord, which: &str) -> Result<DataPair, Why> {
-        load(record.data.place(), &self.options).map_err(|_| {
-            let name = &record.data.name;
-            format!(
-                "The {which} images of {name} are not at hand. Say where they lie with --data-dir."
-            )
-        })
-    }
-
     /// The newest network of a run that is at hand.
     pub fn of(&self, run: &Run) -> Result<Arc<Model>, Why> {
         let version = wanted(run).ok_or(NONE_YET)?;
@@ -79,37 +63,20 @@ impl Models {
     pub fn version(&self, run: &Run) -> u64 {
         wanted(run).unwrap_or(0)
     }
+}
 
-    /// The test images of a run.
-    pub fn data(&self, record: Option<&RunRecord>) -> Result<Arc<Dataset>, Why> {
-        let record = record.ok_or("The run's folder does not say which data it is of.")?;
-        let place = record.data.place();
-        let mut kept = lock(&self.data);
-        if let Some((name, data)) = &*kept
-            && name == place
-        {
-            return Ok(Arc::clone(data));
-        }
-        let data = Arc::new(self.load(record, "test")?.test);
-        *kept = Some((place.to_string(), Arc::clone(&data)));
-        Ok(data)
-    }
-
-    /// What a network makes of the test images.
-    pub fn seen(
-        &self,
-        model: &Model,
-        record: Option<&RunRecord>,
-    ) -> Result<(Arc<Seen>, Arc<Dataset>), Why> {
-        let data = self.data(record)?;
-        let mut seen = lock(&model.seen);
+impl Model {
+    /// What it makes of the test images of its run.
+    pub fn seen(&self, run: &Run, images: &Images) -> Result<(Arc<Seen>, Arc<Dataset>), Why> {
+        let set = images.test(run)?;
+        let mut seen = lock(&self.seen);
         if seen.is_none() {
             // One thread: the others are the training's.
             let found = Device::cpu(Some(1))
-                .and_then(|device| Seen::new(&mut lock(&model.network), &device, &data));
+                .and_then(|device| Seen::new(&mut lock(&self.network), &device, &set));
             *seen = Some(Arc::new(found.map_err(|error| error.to_string())?));
         }
-        Ok((Arc::clone(seen.as_ref().expect("it was just seen")), data))
+        Ok((Arc::clone(seen.as_ref().expect("it was just seen")), set))
     }
 }
 

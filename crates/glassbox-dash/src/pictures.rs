@@ -90,7 +90,8 @@ impl Pictures {
     ) -> Shown {
         let mut turn = lock(&self.turn);
         // While one waits for its turn, another may have drawn the same.
-        if let Some(shown) = self.kept(ask, version, is_training, turn.next) {
+        let next = turn.next.filter(|_| !turn.is_first(ask));
+        if let Some(shown) = self.kept(ask, version, is_training, next) {
             return shown;
         }
         if is_training && let Some(shown) = self.instead(ask, &turn) {
@@ -98,7 +99,8 @@ impl Pictures {
         }
         let picture = turn.charge(is_training, draw);
         turn.count += 1;
-        if turn.free.len() < MOST_FREE {
+        // Where there was nothing to be drawn yet, the first one is still to come.
+        if picture.is_ok() && turn.free.len() < MOST_FREE {
             turn.free.insert((ask.subject, ask.runs.clone()));
         }
         let drawn = Arc::new(Drawn { picture, version, at: Instant::now(), number: turn.count });
@@ -120,9 +122,7 @@ impl Pictures {
     /// kind of a run is drawn at once.
     fn instead(&self, ask: &Ask, turn: &Budget) -> Option<Shown> {
         let wait = turn.next?.saturating_duration_since(Instant::now());
-        let is_first =
-            turn.free.len() < MOST_FREE && !turn.free.contains(&(ask.subject, ask.runs.clone()));
-        if wait.is_zero() || is_first {
+        if wait.is_zero() || turn.is_first(ask) {
             return None;
         }
         let kept = lock(&self.kept);
@@ -159,6 +159,11 @@ impl Pictures {
 }
 
 impl Budget {
+    /// Whether it would be the first picture of its kind of these runs, which is drawn at once.
+    fn is_first(&self, ask: &Ask) -> bool {
+        self.free.len() < MOST_FREE && !self.free.contains(&(ask.subject, ask.runs.clone()))
+    }
+
     /// Works, and puts off what comes next by so much that the share is kept.
     fn charge<T>(&mut self, is_training: bool, work: impl FnOnce() -> T) -> T {
         let (begun, busy) = (Instant::now(), busy());
@@ -182,6 +187,7 @@ impl Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread::sleep;
 
     fn ask(subject: &str, smooth: u32) -> Ask {
         let text =
@@ -213,10 +219,18 @@ mod tests {
         }
         let shown = show(&ask("curves", 90), 9, true);
         assert!(shown.stale.is_some_and(|wait| wait > Duration::from_secs(1)), "{:?}", shown.stale);
+        // What could not be drawn yet is drawn as soon as it can, though there was time for nothing else.
+        let errors = ask("errors", 0);
+        let why = || Err("There is no network yet.".to_string());
+        assert!(pictures.show_with(&errors, 1, true, why).drawn.picture.is_err());
+        sleep(PERIOD);
+        assert_eq!(show(&errors, 2, true).drawn.picture, Ok("2".to_string()));
+        sleep(PERIOD);
+        assert_eq!(show(&errors, 3, true).drawn.picture, Ok("2".to_string()));
         // Another kind is drawn once at once, and everything where nobody trains.
-        assert_eq!(show(&ask("rate", 0), 1, true).drawn.picture, Ok("2".to_string()));
-        assert_eq!(show(&ask("rate", 50), 1, true).drawn.picture, Ok("2".to_string()));
-        assert_eq!(show(&ask("rate", 50), 1, false).drawn.picture, Ok("3".to_string()));
+        assert_eq!(show(&ask("rate", 0), 1, true).drawn.picture, Ok("3".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, true).drawn.picture, Ok("3".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, false).drawn.picture, Ok("4".to_string()));
         // Looks that hardly differ are one.
         assert!(ask("curves", 50) == ask("curves", 51) && ask("curves", 50) != ask("curves", 55));
     }

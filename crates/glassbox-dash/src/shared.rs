@@ -2,12 +2,12 @@
 
 use crate::feed::lock;
 use crate::host::Host;
+use crate::images::Images;
 use crate::models::Models;
 use crate::news::{News, Weight};
 use crate::pictures::Pictures;
 use crate::run::{Found, Run};
 use crate::runs::Runs;
-use crate::step::Batches;
 use crate::turns::Turns;
 use glassbox::control::Phase;
 use glassbox::{ControlState, Event};
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub news: Mutex<News>,
     pub pictures: Pictures,
     pub models: Models,
-    pub batches: Batches,
+    pub images: Images,
     pub turns: Turns,
     /// How many viewers have a stream open.
     pub viewers: AtomicUsize,

@@ -6,9 +6,10 @@ use common::{Answer, World, answer};
 use glassbox::data::prepare::SIDE;
 use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::{
-    Device, Flow, Loss, Network, PlanName, Quantity, Reduction, Run, Samples, Settings, Targets,
-    Tensor, explain, run, templates,
+    Control, Device, Flow, Loss, Network, PlanName, Quantity, Reduction, Run, RunRecord, Samples,
+    Settings, Targets, Tensor, explain, run, templates,
 };
+use glassbox_dash::Lent;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
@@ -212,6 +213,44 @@ fn an_open_step_is_the_one_of_the_command_line() {
     let test = trained.json("/step?what=a1[0,7]&test=1&first=17&batch=1");
     let image = trained.json("/image?row=17");
     assert_eq!(test["value"], image["layers"][1]["outputs"][7]);
+}
+
+#[test]
+fn images_are_those_that_the_training_holds_as_long_as_it_does() {
+    let trained = Trained::new("784-12-relu-10", "trained");
+    let folder = trained.world.folder.path().join("live");
+    std::fs::create_dir(&folder).unwrap();
+    for name in [run::MODEL, run::EVENTS] {
+        let from = trained.world.folder.path().join("trained").join(name);
+        std::fs::copy(from, folder.join(name)).unwrap();
+    }
+    // A record of data that are nowhere else.
+    let mut record = RunRecord::read(&trained.world.folder.path().join("trained")).unwrap();
+    (record.data.name, record.data.source) = ("mine".to_string(), "no/such/folder".to_string());
+    record.write(&folder).unwrap();
+    let lent = Lent::new(&trained.data);
+    let _feed = trained.world.dashboard.live(&folder, Control::new(), lent);
+    let list = trained.world.get("/api/runs").json();
+    let runs = list["runs"].as_array().unwrap();
+    let live = runs.iter().find(|run| run["name"] == "live").unwrap()["id"].as_str().unwrap();
+    let get = |path: &str| trained.world.get(&format!("/api/runs/{live}/network{path}")).json();
+    assert_eq!(get("")["images"]["name"], "digits", "as they were lent");
+    let paths = [
+        ("/image?row=3", "pixels"),
+        ("/image?row=3", "template"),
+        ("/step?what=z1[1,5]&first=5000", "terms"),
+        ("/step?what=z1[1,5]&test=1", "terms"),
+    ];
+    for (path, name) in paths {
+        let found = &get(path)[name];
+        assert!(!found.is_null() && *found == trained.json(path)[name], "{path} {name}: {found}");
+    }
+    let Trained { world, data, .. } = trained;
+    drop(data);
+    for (path, _) in paths {
+        let found = world.get(&format!("/api/runs/{live}/network{path}")).json();
+        assert!(found["why"].as_str().unwrap().contains("--data-dir"), "{path}: {found}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 use common::{Message, Stream, World, epoch, started, step};
 use glassbox::control::Phase;
 use glassbox::{Change, Ending, Event, Sink};
+use glassbox_dash::Lent;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,7 @@ fn a_run_that_is_resumed_goes_on_where_it_was() {
     let folder = world.folder.path().join("before");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("events.jsonl"), log).unwrap();
-    let mut feed = world.dashboard.live(&folder, world.control.clone());
+    let mut feed = world.dashboard.live(&folder, world.control.clone(), Lent::default());
     feed.event(&started(100)).unwrap();
     (101..=120).for_each(|at| feed.event(&step(at)).unwrap());
     let mut stream = Stream::open(&world, "");

@@ -11,6 +11,7 @@ use glassbox::run::load_model;
 use glassbox::{Device, Error, LayerInside, Network, Result, RunRecord};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A picture of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,7 +174,7 @@ struct Found {
 /// A network, and what it makes of the test images.
 struct Judged {
     network: Network,
-    data: Option<(Dataset, Seen)>,
+    data: Option<(Arc<Dataset>, Seen)>,
 }
 
 /// Runs in their folders. Networks and data are looked for when the first picture needs them.
@@ -313,7 +314,7 @@ impl Runs {
     }
 
     /// The test images and what the network makes of them; nothing if they are not at hand, or others by now.
-    fn data(&self, network: &mut Network) -> Result<Option<(Dataset, Seen)>> {
+    fn data(&self, network: &mut Network) -> Result<Option<(Arc<Dataset>, Seen)>> {
         let Found { folder, record: Some(record), .. } = &self.found[0] else { return Ok(None) };
         let Ok(pair) = load(record.data.place(), &self.options) else { return Ok(None) };
         if record.check_data(folder, &pair).is_err() {
@@ -323,7 +324,7 @@ impl Runs {
         Ok(Some((pair.test, seen)))
     }
 
-    fn seen(&mut self) -> Result<&(Dataset, Seen)> {
+    fn seen(&mut self) -> Result<&(Arc<Dataset>, Seen)> {
         if self.judged()?.data.is_none() {
             let reason = "the data that it was trained on are not at hand";
             return Err(self.nothing(reason, "--data-dir says where they lie"));

@@ -5,6 +5,7 @@ use glassbox::data::Dataset;
 use glassbox::layers::Part;
 use glassbox::metrics::{Confusion, NO_ANSWER};
 use glassbox::{Device, Network, Result, Samples, Tensor};
+use std::sync::Arc;
 
 /// What a network makes of a data set.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ pub struct Mistake {
 }
 
 /// Images a forward pass.
-const BATCH: usize = 500;
+const BATCH: usize = 100;
 
 /// The most units of a layer that are kept, and the most mistakes.
 const MOST_UNITS: usize = 4096;
@@ -68,8 +69,8 @@ struct Counts {
 
 impl Seen {
     /// Takes all images through the network.
-    pub fn new(network: &mut Network, device: &Device, set: &Dataset) -> Result<Seen> {
-        let samples = Samples::new(set.clone())?;
+    pub fn new(network: &mut Network, device: &Device, set: &Arc<Dataset>) -> Result<Seen> {
+        let samples = Samples::new(Arc::clone(set))?;
         glassbox::evaluate::check_widths(network, &samples)?;
         let classes = network.output_width();
         let mut seen = Seen {

@@ -5,6 +5,7 @@ use glassbox::data::{self, DataPair, Dataset, LoadOptions};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 type Half<'py> = (Bound<'py, PyArray2<u8>>, Bound<'py, PyArray1<u8>>);
 
@@ -30,7 +31,10 @@ pub fn load(
             LoadOptions { data_dir: folder, allow_download: download, ..LoadOptions::from_env() };
         Ok(data::load(&name, &options)?)
     })?;
-    let pair = Pair { train: half(py, train)?, test: half(py, test)? };
+    let pair = Pair {
+        train: half(py, Arc::unwrap_or_clone(train))?,
+        test: half(py, Arc::unwrap_or_clone(test))?,
+    };
     Ok(pair.into_pyobject(py)?.into_any().unbind())
 }
 

@@ -63,7 +63,7 @@ pub enum Phase {
 }
 
 /// The least and the largest factor of the learning rate.
-pub const FACTORS: [f32; 2] = [1e-6, 1e6];
+pub const FACTORS: [f32; 2] = [1e-3, 1e3];
 
 /// The most single steps that wait to be made: more than a finger can ask for.
 const MOST_STEPS: u64 = 100;

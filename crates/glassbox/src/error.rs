@@ -150,7 +150,7 @@ pub enum Error {
     /// A GPU was lost in a run that has a checkpoint.
     #[error(
         "{error} (hint: `glassbox train --resume {}` goes on from the checkpoint of step {step}, with --device cpu also without the GPU; if it happens again, look into dmesg)",
-        folder.display()
+        crate::run::shell_word(folder)
     )]
     LostInRun {
         /// What the GPU reported.

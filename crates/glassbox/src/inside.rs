@@ -1,7 +1,8 @@
 //! Looking inside a step: how weights, activations and gradients are spread, and how far the step moves the weights.
 //!
 //! A look takes the step on copies, operation by operation, whatever the plan does: what training comes to does not
-//! depend on whether anybody looked. Looks are rare: after the first steps they take at most a hundredth of the time.
+//! depend on whether anybody looked. Looks are rare: after the first steps they take, with what is made of them, at most
+//! one part in two hundred of the time.
 
 use crate::device::Device;
 use crate::error::Result;
@@ -12,7 +13,7 @@ use crate::optim::Optimizer;
 use crate::plan::{Layered, Plan, Steps};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// So many numbers of a tensor are looked at, evenly spaced, if it has more.
 const MOST: usize = 10_000;
@@ -22,6 +23,12 @@ pub const BINS: usize = 32;
 
 /// Steps that are looked at whatever it costs: 1, 2, 4 and so on, up to this one.
 const FIRST: u64 = 64;
+
+/// After those, looks take at most one part in so many of the training time.
+const SHARE: f64 = 200.0;
+
+/// A look that took longer, because the machine did something else, is charged so much.
+const MOST_CHARGED: Duration = Duration::from_secs(1);
 
 /// How numbers are spread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,9 +154,7 @@ impl Looks {
         network: &Network,
         optimizer: &Optimizer,
         steps: &Steps,
-        seconds: f64,
     ) -> Result<Vec<LayerInside>> {
-        let begun = Instant::now();
         let device = match steps.device {
             Device::Cuda(_) => match &self.aside {
                 Some(device) => device.clone(),
@@ -162,8 +167,12 @@ impl Looks {
         Layered::default().run(&mut after, &mut optimizer, &steps)?;
         let layers = inside(network, &after);
         self.last = u64::from(steps.moment.step) + 1;
-        self.due = seconds + 100.0 * begun.elapsed().min(Duration::from_secs(1)).as_secs_f64();
         Ok(layers)
+    }
+
+    /// Puts off the next look for what this one took, at so many seconds of training.
+    pub(crate) fn charge(&mut self, took: Duration, seconds: f64) {
+        self.due = seconds + SHARE * took.min(MOST_CHARGED).as_secs_f64();
     }
 }
 

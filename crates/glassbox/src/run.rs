@@ -5,10 +5,12 @@ mod log;
 mod reading;
 mod record;
 mod thinning;
+mod word;
 
 pub use follow::Follower;
 pub use reading::{Unread, read_events};
 pub use record::{DataRecord, Report, RunRecord};
+pub use word::shell_word;
 
 use crate::control::Control;
 use crate::data::DataPair;

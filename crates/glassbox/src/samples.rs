@@ -72,6 +72,15 @@ impl Pixels {
     }
 }
 
+/// The images of a set that others look at too.
+struct Images(Arc<Dataset>);
+
+impl AsRef<[u8]> for Images {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.images
+    }
+}
+
 impl Deref for Pixels {
     type Target = [u8];
 
@@ -112,14 +121,16 @@ pub enum Answers {
 }
 
 impl Samples {
-    /// The samples of a data set, whose labels are checked.
-    pub fn new(set: Dataset) -> Result<Samples> {
+    /// The samples of a data set, whose labels are checked and whose images are shared.
+    pub fn new(set: impl Into<Arc<Dataset>>) -> Result<Samples> {
+        let set = set.into();
         let labels: Vec<u32> = set.labels.iter().map(|&label| label.into()).collect();
         if let Some(row) = labels.iter().position(|&label| label as usize >= set.classes) {
             return Err(Error::Label { row, label: labels[row], classes: set.classes });
         }
         let (width, classes) = (set.pixels(), set.classes);
-        Ok(Samples::images(set.images, labels, width, classes))
+        let inputs = Inputs::Pixels(Pixels::new(Images(set)));
+        Ok(Samples { inputs, answers: Answers::Classes { labels, classes }, width })
     }
 
     /// Images of `width` pixels, and the class of each.

@@ -367,9 +367,10 @@ impl Trainer {
         if let (Some(looks), true) = (&mut self.looks, is_look) {
             let one = &steps.order[..steps.order.len().min(steps.batch)];
             let steps = Steps { order: one, rates: &rates[..1], ..steps };
-            let seconds = self.progress.seconds;
-            let layers = looks.look(&self.network, &self.optimizer, &steps, seconds)?;
+            let begun = Instant::now();
+            let layers = looks.look(&self.network, &self.optimizer, &steps)?;
             sink.event(&Event::Inside { step: first + 1, layers })?;
+            looks.charge(begun.elapsed(), self.progress.seconds);
         }
         let start = Instant::now();
         let results = self.plan.run(&mut self.network, &mut self.optimizer, &steps);

@@ -208,8 +208,8 @@ fn a_run_stopped_before_its_first_step_resumes_to_the_bits_of_one_that_was_not()
         Dataset { name: "six".to_string(), split, images, labels, rows: 2, cols: 3, classes: 3 }
     };
     let data = || DataPair {
-        train: half(Split::Train, 60),
-        test: half(Split::Test, 20),
+        train: half(Split::Train, 60).into(),
+        test: half(Split::Test, 20).into(),
         source: "this test".to_string(),
         files: Vec::new(),
         note: None,

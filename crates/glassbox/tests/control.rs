@@ -248,14 +248,18 @@ fn single_steps_beyond_a_hundred_are_refused() {
 #[test]
 fn a_factor_that_was_too_large_is_named() {
     let control = Control::new();
-    control.set_rate_factor(1e6).unwrap();
+    assert!(control.set_rate_factor(1001.0).is_err());
+    control.set_rate_factor(1e3).unwrap();
     let device = glassbox::Device::cpu(Some(1)).unwrap();
     let (samples, settings) = (some_digits(800), Settings { lr: 1e30, ..plain() });
     let (plan, _) = glassbox::PlanName::Auto.choose_for(&samples, &settings, &device).unwrap();
     let mut trainer = Trainer::new(settings, device, plan, samples, None).unwrap();
     trainer.set_control(control);
     let error = trainer.run(&mut (), &AtomicBool::new(false)).unwrap_err().to_string();
-    assert!(error.contains("multiplied by 1000000: try a factor of 100000"), "{error}");
+    assert!(
+        error.contains("multiplied by 1000: go on from a checkpoint with --rate-factor 100"),
+        "{error}"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -59,24 +59,25 @@ function buttons() {
   const step = h("button", { type: "button", "data-do": "step", title: "Makes exactly one step, and pauses",
     onclick: () => wish({ do: "step" }) }, "One step");
   const stop = h("button", { type: "button", "data-do": "stop", class: "danger", onclick: ask }, "Stop …");
-  const rate = learningRate(wish);
-  const dialog = h("dialog", { "aria-label": "Stop the training" },
-    h("p"),
-    h("pre", {}, h("code")),
-    h("form", { method: "dialog" },
-      h("button", { class: "quiet", autofocus: true }, "Keep training"),
-      h("button", { class: "danger", "data-do": "really-stop", onclick: () => wish({ do: "stop" }, asked) }, "Stop")));
-  /** The run that the question is about, whichever is looked at when it is answered. */
-  let asked = null;
+  const stopping = question("Stop the training", "Keep training", "Stop", "really-stop");
+  /** The answer is about the run that was looked at when it was asked, whichever is looked at by then. */
   function ask() {
-    asked = run;
-    say(dialog.querySelector("p"), `Stop the training of ${run.name}? A checkpoint is kept, and it can go on later:`);
-    say(dialog.querySelector("code"), `glassbox train --resume ${folder(run)}`);
-    dialog.showModal();
+    const asked = run;
+    stopping.ask(`Stop the training of ${asked.name}? A checkpoint is kept, and it can go on later:`,
+      `glassbox train --resume ${folder(asked)}`, () => wish({ do: "stop" }, asked));
   }
+  const raising = question("A far larger learning rate", "Keep the rate", "Set it", "really-set");
+  const rate = learningRate((factor, before) => {
+    const asked = run;
+    const set = () => wish({ do: "rate", factor }, asked);
+    if (factor <= Math.max(FAR, before)) return set();
+    rate.show();
+    raising.ask(`${number(factor)} times the schedule's learning rate? Most trainings run into NaN then. What was learned \
+before stays in a checkpoint, from which it can go on:`, `glassbox train --resume ${folder(asked)} --rate-factor 1`, set);
+  });
   const row = h("div", { class: "controls", role: "group", "aria-label": "Control" }, pause, step, stop, rate.element);
   const note = h("p", { class: "note" });
-  const element = h("div", {}, row, said, note, dialog);
+  const element = h("div", {}, row, said, note, stopping.element, raising.element);
 
   function update(next) {
     if (next.id !== run?.id) say(said, "");
@@ -92,6 +93,22 @@ function buttons() {
     say(note, why);
   }
   return { element, update };
+}
+
+/** A question about what is not easily undone, with an `ask(words, line, then)`: a line to be pasted, and what a yes does. */
+function question(label, no, yes, key) {
+  const [words, line] = [h("p"), h("code")];
+  let then = () => {};
+  const element = h("dialog", { "aria-label": label }, words, h("pre", {}, line),
+    h("form", { method: "dialog" },
+      h("button", { class: "quiet", autofocus: true }, no),
+      h("button", { class: "danger", "data-do": key, onclick: () => then() }, yes)));
+  return { element, ask(text, pasted, what) {
+    say(words, text);
+    say(line, pasted);
+    then = what;
+    element.showModal();
+  } };
 }
 
 /** The folder of a run, as a word of a line to be pasted. */
@@ -112,28 +129,37 @@ function isPaused(run) {
   return ["paused", "pausing"].includes(run.facts.control?.phase);
 }
 
-/** The learning rate: what it is, and what the schedule's is multiplied by. */
-function learningRate(wish) {
+/** A factor of the learning rate beyond which it is asked whether that is meant. */
+const FAR = 10;
+
+/** The learning rate: what it is, and what the schedule's is multiplied by. `set(factor, before)` is for the next steps. */
+function learningRate(set) {
   const now = h("output");
-  const input = h("input", { type: "number", id: "factor", min: "0.000001", max: "1000000", step: "any", value: "1" });
-  const set = (factor) => wish({ do: "rate", factor });
+  const input = h("input", { type: "number", id: "factor", min: "0.001", max: "1000", step: "any", value: "1" });
   let factor = 1;
   const times = (by, text, label) =>
-    h("button", { type: "button", class: "small", "aria-label": label, onclick: () => set(factor * by) }, text);
+    h("button", { type: "button", class: "small", "aria-label": label, onclick: () => set(factor * by, factor) }, text);
   const form = h("form", { class: "rate", onsubmit: (event) => {
     event.preventDefault();
-    if (input.value) set(Number(input.value));
+    // What is being typed is not overwritten; what was typed is.
+    input.blur();
+    if (input.value) set(Number(input.value), factor);
   } },
     h("span", { class: "label" }, "learning rate ", now), times(0.5, "÷ 2", "Halve the learning rate"),
     times(2, "× 2", "Double the learning rate"),
     h("label", { for: "factor" }, "schedule × "), input, h("button", { class: "small" }, "Set"));
+  /** What was typed and not set is taken back. */
+  const show = () => (input.value = String(Number(factor.toPrecision(6))));
   return {
     element: form,
+    show,
     update({ facts }) {
-      say(now, number(facts.rate));
+      const then = facts.next_factor == null ? "" : `, then schedule × ${number(facts.next_factor)}`;
+      say(now, number(facts.rate) + then);
       const next = facts.control?.factor ?? 1;
-      if (next !== factor && document.activeElement !== input) input.value = String(Number(next.toPrecision(6)));
+      const isNew = next !== factor;
       factor = next;
+      if (isNew && document.activeElement !== input) show();
     },
   };
 }

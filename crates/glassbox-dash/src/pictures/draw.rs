@@ -149,13 +149,12 @@ fn inside(history: &History, ask: &Ask) -> Result<String, Why> {
 
 fn learned(shared: &Shared, run: &Run, ask: &Ask) -> Result<String, Why> {
     let model = shared.models.of(run)?;
-    let record = run.with_story(|_, record| record.cloned());
-    let (record, look) = (record.as_ref(), ask.look());
+    let look = ask.look();
     if ask.subject == Picture::FirstLayer {
-        let side = shared.models.data(record).ok().map(|set| [set.rows, set.cols]);
+        let side = shared.images.test(run).ok().map(|set| [set.rows, set.cols]);
         return Ok(plot::first_layer(&lock(&model.network), side, &look));
     }
-    let (seen, set) = shared.models.seen(&model, record)?;
+    let (seen, set) = model.seen(run, &shared.images)?;
     match ask.subject {
         Picture::Classes => Ok(plot::classes(&seen, &look)),
         Picture::Dead => Ok(plot::dead(&seen, &look)),

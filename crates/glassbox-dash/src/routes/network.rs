@@ -77,7 +77,7 @@ pub(super) async fn anatomy(
     Path(id): Path<String>,
 ) -> Answer<Anatomy> {
     with_model(shared, &id, Needs::Nothing, |shared, run, model| {
-        let images = shared.models.data(run.facts().1.as_ref());
+        let images = shared.images.test(run);
         let images = images.as_ref().map(Arc::as_ref);
         Ok(Anatomy::of(model, &lock(&model.network), images))
     })
@@ -104,11 +104,10 @@ pub(super) async fn image(
     Asked(output): Asked<Output>,
 ) -> Answer<Looked> {
     with_model(shared, &id, Needs::Images, move |shared, run, model| {
-        let (_, record) = run.facts();
         let (mistakes, set) = match choice.wrong {
-            0 => (None, shared.models.data(record.as_ref())?),
+            0 => (None, shared.images.test(run)?),
             _ => {
-                let seen = || shared.models.seen(model, record.as_ref());
+                let seen = || model.seen(run, &shared.images);
                 let (seen, set) = shared.pictures.charge(shared.is_training(), seen)?;
                 (Some(seen), set)
             }
@@ -159,11 +158,10 @@ pub(super) async fn step(
     Asked(ask): Asked<Ask>,
 ) -> Answer<Opened> {
     with_model(shared, &id, Needs::Images, move |shared, run, model| {
-        let (_, record) = run.facts();
         // A copy, so that whoever draws meanwhile does not wait for it.
         let network = lock(&model.network).clone();
         let network = (model.version, &network);
-        ask.open(network, &shared.models, &shared.batches, record.as_ref())
+        ask.open(network, run, &shared.images)
     })
     .await
 }
@@ -185,7 +183,7 @@ async fn with_model<T: Send + 'static>(
             Err(why) => return Ok(Told::Not { why }),
         };
         if needs == Needs::Images
-            && let Err(why) = shared.models.data(run.facts().1.as_ref())
+            && let Err(why) = shared.images.test(&run)
         {
             return Ok(Told::Not { why });
         }

@@ -3,7 +3,7 @@
 
 use glassbox::data::LoadOptions;
 use glassbox::{Control, EpochRecord, Event};
-use glassbox_dash::{Dashboard, Feed, Options};
+use glassbox_dash::{Dashboard, Feed, Lent, Options};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -40,7 +40,7 @@ impl World {
         std::fs::write(run.join("events.jsonl"), "").unwrap();
         let dashboard = Dashboard::start(&options(folder.path())).unwrap();
         let control = Control::new();
-        let feed = dashboard.live(&run, control.clone());
+        let feed = dashboard.live(&run, control.clone(), Lent::default());
         World { folder, control, feed, dashboard }
     }
 

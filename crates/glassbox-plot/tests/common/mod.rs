@@ -8,6 +8,7 @@ use glassbox_plot::{
     Rooflines, Seen, Test, Theme,
 };
 use roxmltree::{Document, Node};
+use std::sync::Arc;
 
 /// Names that want to be more than names; N is replaced by a number.
 pub const HOSTILE: [&str; 20] = [
@@ -101,8 +102,8 @@ pub fn inside(step: u64, scale: f32, layer: &str) -> Event {
 }
 
 /// Images of 4 by 4.
-pub fn dataset(name: &str, count: usize, classes: usize) -> Dataset {
-    Dataset {
+pub fn dataset(name: &str, count: usize, classes: usize) -> Arc<Dataset> {
+    Arc::new(Dataset {
         name: name.to_string(),
         split: Split::Test,
         images: (0..16 * count).map(|i| (i * 89 % 251) as u8).collect(),
@@ -110,7 +111,7 @@ pub fn dataset(name: &str, count: usize, classes: usize) -> Dataset {
         rows: 4,
         cols: 4,
         classes,
-    }
+    })
 }
 
 /// A ladder of eight rungs and a library under two roofs, and one product under none.

@@ -18,7 +18,7 @@ pub(super) fn digits() -> DataPair {
     let source = format!("built-in generator, seed {SEED}");
     let note =
         Some("`digits` are synthetic: not MNIST, and their accuracy is not MNIST's".to_owned());
-    DataPair { train, test, source, files, note }
+    DataPair { train: train.into(), test: test.into(), source, files, note }
 }
 
 fn half(split: Split, first: u32, count: u32) -> Dataset {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which half of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,13 +32,13 @@ pub struct Dataset {
     pub classes: usize,
 }
 
-/// A training set and its test set.
+/// A training set and its test set. Whoever looks at them while a network learns from them shares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPair {
     /// What a network learns from.
-    pub train: Dataset,
+    pub train: Arc<Dataset>,
     /// What it is judged by.
-    pub test: Dataset,
+    pub test: Arc<Dataset>,
     /// Where it came from: a folder, or the words "built-in generator".
     pub source: String,
     /// The four files: training images, training labels, test images, test labels.

@@ -165,8 +165,8 @@ fn pair(
     }
     let used = train_labels.bytes.iter().chain(&test_labels.bytes).max();
     let classes = classes.unwrap_or(used.map_or(0, |&label| usize::from(label) + 1));
-    let train = join(name, Split::Train, train_images, train_labels, classes)?;
-    let test = join(name, Split::Test, test_images, test_labels, classes)?;
+    let train = join(name, Split::Train, train_images, train_labels, classes)?.into();
+    let test = join(name, Split::Test, test_images, test_labels, classes)?.into();
     let source = whole(folder).display().to_string();
     Ok(DataPair { train, test, source, files: records, note })
 }

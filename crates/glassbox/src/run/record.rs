@@ -82,7 +82,7 @@ impl RunRecord {
         }
         let seal = if seal.is_empty() { "none" } else { seal.trim_end() };
         let reason = format!("expected SHA-256 {found} as its last line, found {seal}");
-        let hint = "it was damaged or edited; settings that may change are flags beside --resume; \
+        let hint = "it was damaged or edited; what may change, such as --epochs, is a flag beside --resume; \
                     restore it from a copy, or begin again with another --out";
         Err(Error::Run { path: path.clone(), reason, hint: hint.to_string() })
     }
@@ -93,7 +93,7 @@ impl RunRecord {
         shorten(&mut value);
         let text = toml::to_string(&value).expect("settings are plain values");
         let text = format!(
-            "# What this run is made of. To change it, give flags beside --resume.\n{text}"
+            "# What this run is made of. Its last line seals it: what may change is said by flags beside --resume.\n{text}"
         );
         let sealed = format!("{text}{SEAL}{}\n", hex(Sha256::new_with_prefix(&text)));
         Ok(durable::write(&folder.join(RunRecord::FILE), sealed.as_bytes())?)

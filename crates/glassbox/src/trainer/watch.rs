@@ -99,7 +99,8 @@ impl Trainer {
             _ if factor > 1.0 => {
                 let less = round(f64::from(factor) / 10.0);
                 format!(
-                    "the learning rate was multiplied by {factor}: try a factor of {less}, or {or}"
+                    "the learning rate was multiplied by {factor}: go on from a checkpoint with --rate-factor {less}, or try \
+                     {or}"
                 )
             }
             _ => {
