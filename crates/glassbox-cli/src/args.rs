@@ -254,7 +254,7 @@ pub struct Plot {
     #[arg(long, value_parser = words(&[("light", Theme::Light), ("dark", Theme::Dark)]), default_value = "light")]
     pub theme: Theme,
     /// How much of the mean of earlier losses stays at each: 0 shows the losses as they are
-    #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share, allow_negative_numbers = true)]
     pub smooth: f64,
     /// Logarithmic y-axes; errors instead of accuracies
     #[arg(long)]

@@ -58,20 +58,15 @@ impl Dashboard {
     /// Begins to serve.
     ///
     /// # Errors
-    /// If a folder cannot be read, the address cannot be listened at, or the system has no random numbers.
+    /// If a folder cannot be read, a name is none, the address cannot be listened at, or the system has no random numbers.
     pub fn start(options: &Options) -> Result<Dashboard, Error> {
         let runs = Runs::new(&options.folders)?;
+        let hosts = Hosts::new(&options.host, &options.behind)?;
         let token = Token::new()?;
         let life = u32::from_str_radix(&Token::new()?.digits()[..8], 16).unwrap_or(0);
         let listener = listen(&options.host, options.port)?;
         let at = listener.local_addr().map_err(|error| cannot(options, 0, error))?;
         let link = format!("http://{}/?token={}", shown(&options.host, at), token.digits());
-        let hosts = Hosts::new(&options.host, &options.behind).ok_or_else(|| Error::Listen {
-            host: options.host.clone(),
-            port: at.port(),
-            error: std::io::ErrorKind::InvalidInput.into(),
-            hint: "--host and --behind take names and addresses, without a port",
-        })?;
         let rules = Rules { token, hosts, cookie: format!("glassbox-{}-{life:08x}", at.port()) };
         let (over, is_over) = watch::channel(false);
         let shared = Arc::new(Shared {

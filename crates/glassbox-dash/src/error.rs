@@ -19,6 +19,14 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// What is to be the name of a host is none.
+    #[error(
+        "{name:?} is no name of a host (hint: --host and --behind take names and addresses, without a port)"
+    )]
+    Name {
+        /// What was given.
+        name: String,
+    },
     /// The system has no random numbers for a key.
     #[error(
         "the system has no random numbers for the dashboard's key: {0} (hint: train without --dashboard)"

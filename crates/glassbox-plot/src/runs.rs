@@ -7,7 +7,7 @@ use crate::seen::Seen;
 use crate::theme::Look;
 use crate::{classes, confusion, dead, errors, first_layer, image, inside};
 use glassbox::data::{Dataset, LoadOptions, load};
-use glassbox::run::load_model;
+use glassbox::run::{MODEL, load_model};
 use glassbox::{Device, Error, LayerInside, Network, Result, RunRecord};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -215,8 +215,18 @@ impl Runs {
 
     fn find(&mut self, folder: &Path) -> Result<()> {
         let name = glassbox::run::name(folder);
-        let (history, unread) = History::read(folder, &name)?;
-        self.notes.extend(unread.note().map(|why| format!("{name}: {why}")));
+        let history = match History::read(folder, &name) {
+            Ok((history, unread)) => {
+                self.notes.extend(unread.note().map(|why| format!("{name}: {why}")));
+                history
+            }
+            // What the network has learned can be shown all the same.
+            Err(error) if folder.join(MODEL).is_file() => {
+                self.notes.push(error.to_string());
+                History::new(&name)
+            }
+            Err(error) => return Err(error),
+        };
         // Its settings only say which runs belong together, so a run is drawn without them too.
         let record = RunRecord::read(folder).ok();
         self.found.push(Found { folder: folder.to_path_buf(), history, record });
@@ -291,7 +301,7 @@ impl Runs {
 
     fn compare(&mut self, picture: Picture, details: &Details) -> Result<String> {
         if self.found.iter().all(|found| found.history.steps.is_empty()) {
-            return Err(self.nothing("no step was made yet", "wait for it"));
+            return Err(self.nothing("no step of it is known", "wait until one was made"));
         }
         // The test samples are a mark on the curves of a single run, if they are at hand.
         let test: Option<Test> = match (picture, self.found.len()) {

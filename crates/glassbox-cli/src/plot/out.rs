@@ -107,7 +107,10 @@ fn format(arguments: &Plot, ending: Option<&str>) -> Result<Format, Failure> {
 
 fn make(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| {
-        let hint = "name another folder with --out";
+        let (error, hint) = match folder.exists() && !folder.is_dir() {
+            true => ("it is no folder".to_string(), "a picture's file ends in .svg or .png"),
+            false => (error.to_string(), "name another folder with --out"),
+        };
         Failure::Other(format!("{}: {error} (hint: {hint})", folder.display()))
     })
 }

@@ -1,5 +1,6 @@
 //! The name and the port by which a request calls us.
 
+use crate::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host and a port, as `Host` and `Origin` have them.
@@ -70,15 +71,15 @@ impl Host {
 }
 
 impl Hosts {
-    /// Those of a server that listens at `bound`, and that proxies show under the names `behind`. Nothing if one of
+    /// Those of a server that listens at `bound`, and that proxies show under the names `behind`; an error if one of
     /// them is no name.
-    pub fn new(bound: &str, behind: &[String]) -> Option<Hosts> {
+    pub fn new(bound: &str, behind: &[String]) -> Result<Hosts, Error> {
         let parse = |name: &str| match name.parse::<Ipv6Addr>() {
-            Ok(address) => Some(Host::Address(address.into())),
-            Err(_) => Host::parse(name),
+            Ok(address) => Ok(Host::Address(address.into())),
+            Err(_) => Host::parse(name).ok_or_else(|| Error::Name { name: name.to_string() }),
         };
-        let behind = behind.iter().map(|name| parse(name)).collect::<Option<_>>()?;
-        Some(Hosts { bound: parse(bound)?, behind })
+        let behind = behind.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
+        Ok(Hosts { bound: parse(bound)?, behind })
     }
 
     /// Whether we answer to it, whatever the port: a tunnel may end at another one. Who listens at every address
@@ -150,6 +151,6 @@ mod tests {
         }
         assert!(has("0.0.0.0", &[], "192.168.1.5:80") && !has("127.0.0.1", &[], "192.168.1.5"));
         assert!(has("gpu-box", &[], "gpu-box:8080") && has("::1", &["lab.org"], "LAB.org"));
-        assert!(Hosts::new("no name", &[]).is_none());
+        assert!(Hosts::new("no name", &[]).is_err());
     }
 }

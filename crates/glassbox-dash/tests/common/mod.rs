@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -238,4 +239,17 @@ pub fn epoch(epoch: u32) -> Event {
         validation_accuracy: Some(0.79),
         seconds: 0.1,
     })
+}
+
+/// Does something that must end although others do nothing: what waits for them would wait for ever.
+pub fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
+    let (say, heard) = std::sync::mpsc::channel();
+    let work = std::thread::spawn(move || {
+        work();
+        _ = say.send(());
+    });
+    if heard.recv_timeout(Duration::from_secs(100)) == Err(RecvTimeoutError::Timeout) {
+        panic!("{what} does not end");
+    }
+    work.join().unwrap();
 }

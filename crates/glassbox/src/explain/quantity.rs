@@ -30,6 +30,9 @@ pub enum What {
     Bias,
 }
 
+/// So many characters of what was asked for are said again where there is no such number.
+const MOST_SHOWN: usize = 60;
+
 impl Quantity {
     /// An output of a layer.
     pub(super) fn output(layer: usize, sample: usize, unit: usize) -> Quantity {
@@ -42,19 +45,24 @@ impl Quantity {
     /// first one's before the second gets it, `dL/dz2[5,3]` the gradient with respect to it, `W2[17,3]` and `b2[3]` the
     /// gradients with respect to weight (in, out) and bias. `2.weight[3,17]` names a weight as PyTorch does, (out, in).
     pub fn parse(text: &str, network: &Network) -> Result<Quantity> {
-        let fail = |reason: &str| no_such(text.to_string(), reason.to_string());
+        // Whatever was given, what is said of it fits a line.
+        let fail = |reason: &str| {
+            let cut =
+                text.char_indices().nth(MOST_SHOWN).map(|(at, _)| format!("{} …", &text[..at]));
+            no_such(cut.unwrap_or(text.to_string()), reason.to_string())
+        };
+        let text = &text.split_whitespace().collect::<String>();
         let (name, places) = text
-            .trim()
             .strip_suffix(']')
             .and_then(|text| text.split_once('['))
             .ok_or_else(|| fail("it ends with the place of a number in brackets"))?;
         let places: Vec<usize> = places
             .split(',')
-            .map(|place| place.trim().parse().map_err(|_| fail("places are whole numbers from 0")))
+            .map(|place| place.parse().map_err(|_| fail("places are whole numbers from 0")))
             .collect::<Result<_>>()?;
-        let (is_gradient, name) = match name.trim().strip_prefix("dL/d") {
+        let (is_gradient, name) = match name.strip_prefix("dL/d") {
             Some(name) => (true, name),
-            None => (false, name.trim()),
+            None => (false, name),
         };
         if let Some((layer, parameter)) = name.split_once('.') {
             let layer = layer.parse().map_err(|_| fail("a layer is a whole number from 0"))?;

@@ -17,6 +17,9 @@ use crate::samples::Samples;
 use crate::tensor::Tensor;
 use std::time::{Duration, Instant};
 
+/// No larger learning rate is proposed: from here on a tenth of what failed is no cure.
+const MOST_RATE: f64 = 0.1;
+
 /// The last sound state.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -104,8 +107,12 @@ impl Trainer {
                 )
             }
             _ => {
-                let rate = round(f64::from(self.settings.lr) / 10.0);
-                format!("try a learning rate ten times smaller, --lr {rate}, or {or}")
+                let tenth = f64::from(self.settings.lr) / 10.0;
+                let (rate, how) = match tenth > MOST_RATE {
+                    true => (MOST_RATE, "a usual learning rate"),
+                    false => (tenth, "a learning rate ten times smaller"),
+                };
+                format!("try {how}, --lr {}, or {or}", round(rate))
             }
         };
         let (what, step) = match origin {
