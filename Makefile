@@ -16,7 +16,7 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser dashboard-picture torch golden bench bench-builds bench-quick exhaustive survey sheet letters results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser dashboard-pictures torch golden bench bench-builds bench-quick exhaustive survey sheet letters results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -65,8 +65,8 @@ torch: build ## files go to PyTorch and back unchanged (installs it into .venv-t
 browser: build ## the dashboard in a real Chromium (installs it where that can be done): curves, controls, tabs, phone
 	tools/venv.sh browser --or-skip crates/glassbox-dash/tests/browser/run.py $(GLASSBOX)
 
-dashboard-picture: build ## draw the picture of the README's dashboard
-	tools/venv.sh browser crates/glassbox-dash/tests/browser/run.py --picture docs/dashboard.png $(GLASSBOX)
+dashboard-pictures: build ## draw the pictures of the README's dashboard
+	tools/venv.sh browser crates/glassbox-dash/tests/browser/run.py --pictures docs $(GLASSBOX)
 
 python-torch: ## the Python package beside PyTorch (after `make python`, which builds it)
 	tools/venv.sh torch --or-skip tools/python_package.py --torch

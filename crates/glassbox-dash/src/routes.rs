@@ -10,11 +10,13 @@ mod runs;
 use crate::guard::{Rules, guard};
 use crate::shared::Shared;
 use crate::turns::Broken;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -47,6 +49,20 @@ type Refusal = (StatusCode, Json<serde_json::Value>);
 
 fn refuse(status: StatusCode, why: impl Into<String>) -> Refusal {
     (status, Json(json!({ "why": why.into() })))
+}
+
+/// What stands behind the question mark of an address; if it cannot be read, the answer says why.
+struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Refusal> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Asked(asked)),
+            Err(error) => Err(refuse(error.status(), error.body_text())),
+        }
+    }
 }
 
 async fn nowhere() -> Refusal {

@@ -1,6 +1,6 @@
 //! `api/runs/ID/network…`: what a run's network is made of, a unit, an image on its way, a drawing, the open step.
 
-use super::{Refusal, broken, no_run, refuse};
+use super::{Asked, Refusal, broken, no_run, refuse};
 use crate::anatomy::{Anatomy, Unit};
 use crate::feed::lock;
 use crate::look::{Choice, Looked, MOST_SIDE};
@@ -10,10 +10,8 @@ use crate::shared::Shared;
 use crate::step::{Ask, Opened};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +19,6 @@ use tokio::time::timeout;
 
 /// So long a drawing may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What stands behind the question mark of an address; if it cannot be read, the answer says why.
-pub(super) struct Asked<T>(T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Refusal> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(asked)) => Ok(Asked(asked)),
-            Err(error) => Err(refuse(error.status(), error.body_text())),
-        }
-    }
-}
 
 /// A wish that cannot be is refused; that there is nothing yet is an answer, not a failure.
 type Answer<T> = Result<Json<Told<T>>, Refusal>;

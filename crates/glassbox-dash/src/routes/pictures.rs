@@ -1,9 +1,9 @@
 //! `api/pictures/SUBJECT?runs=ID,ID&width=…`: a picture as SVG, or the reason why there is none.
 
-use super::{Refusal, broken, no_run, refuse};
+use super::{Asked, Refusal, broken, no_run, refuse};
 use crate::pictures::{Ask, Options};
 use crate::shared::Shared;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_plot::Picture;
@@ -27,8 +27,8 @@ const STALE: HeaderName = HeaderName::from_static("glassbox-stale");
 pub(super) async fn picture(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
-    Query(runs): Query<Runs>,
-    Query(options): Query<Options>,
+    Asked(runs): Asked<Runs>,
+    Asked(options): Asked<Options>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let subject: Picture = name

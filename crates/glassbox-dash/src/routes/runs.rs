@@ -7,7 +7,7 @@ use crate::run::Run;
 use crate::shared::Shared;
 use axum::Json;
 use axum::extract::{Path, State};
-use glassbox::{EpochRecord, Event, RunRecord};
+use glassbox::{Event, RunRecord};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -45,15 +45,10 @@ pub(super) struct Full {
     short: Short,
     folder: String,
     record: Option<RunRecord>,
-    /// The newest epochs.
-    epochs: Vec<EpochRecord>,
     /// Warnings and changes.
     notable: Vec<Event>,
     has_validation: bool,
 }
-
-/// The most epochs of a table.
-const MOST_EPOCHS: usize = 200;
 
 /// `GET api/runs`
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<List>, Refusal> {
@@ -101,11 +96,7 @@ impl Short {
 impl Full {
     fn of(shared: &Shared, run: &Run, stream: String) -> Full {
         shared.look_at(run);
-        let (epochs, notable) = run.with_story(|story, _| {
-            let history = &story.history;
-            let newest = history.epochs.len().saturating_sub(MOST_EPOCHS);
-            (history.epochs[newest..].to_vec(), story.notable.clone())
-        });
+        let notable = run.with_story(|story, _| story.notable.clone());
         let (short, (_, record)) = (Short::of(run), run.facts());
         Full {
             stream,
@@ -113,7 +104,6 @@ impl Full {
             folder: run.folder.display().to_string(),
             has_validation: record.as_ref().is_some_and(|record| record.settings.validation > 0.0),
             record,
-            epochs,
             notable,
         }
     }

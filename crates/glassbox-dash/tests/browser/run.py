@@ -454,15 +454,16 @@ def stays(world):
 TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, late_reading_takes_nothing_back, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
 
 
-def picture_of_readme(world, file):
-    """The picture of the README: a training on the built-in digits after some epochs."""
+def pictures_of_readme(world, folder):
+    """The README's pictures: a training on the built-in digits after some epochs, and what its network makes of one."""
     with world.training("--epochs", "24", "--lr", "0.05", run="runs/digits-1") as training, world.context() as context:
         page = world.open(context, training.link, "digits-1")
         eventually(lambda: step(page) > 8 * 844, seconds=300)
         page.click("[data-do=pause]")
         page.wait_for_selector(".sign:has-text('paused')")
         settled(lambda: [picture(page, subject) for subject in ("curves", "rate", "throughput")], 3)
-        page.screenshot(path=file)
+        page.screenshot(path=f"{folder}/dashboard.png")
+        network.picture_of_readme(page, f"{folder}/network.png")
 
 
 def main():
@@ -470,7 +471,7 @@ def main():
     parser.add_argument("program", type=Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--shots", help="a folder for pictures of the pages")
-    parser.add_argument("--picture", help="draw the README's picture into this file, and nothing else")
+    parser.add_argument("--pictures", help="draw the README's pictures into this folder, and nothing else")
     arguments = parser.parse_args()
     path = chromium()
     if not path:
@@ -485,8 +486,8 @@ def main():
         words = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=path, args=words)
         world = World(browser, str(arguments.program.resolve()), arguments.shots)
-        if arguments.picture:
-            return picture_of_readme(world, arguments.picture)
+        if arguments.pictures:
+            return pictures_of_readme(world, arguments.pictures)
         for test in TESTS:
             if arguments.names and test.__name__ not in arguments.names:
                 continue
