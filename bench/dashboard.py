@@ -132,7 +132,9 @@ def train(program, how):
         if how in ("dashboard", "panels"):
             said = ""
             while not (found := re.search(r"http://\S+", said)):
-                said += process.stderr.readline()
+                more = process.stderr.readline()
+                assert more, f"it ended without a link: {said}"
+                said += more
             clients = Clients(found.group(0), process.pid, how == "panels")
         # Whoever does not read what a program says makes it wait.
         threading.Thread(target=process.stderr.read, daemon=True).start()
