@@ -100,7 +100,7 @@ class Clients:
                 is_told = b'"why"' not in self.ask(path)[:200]
             except (OSError, IndexError):
                 return
-            name = path.removeprefix(base).split("?")[0].rsplit("/", 1)[-1] or "run"
+            name = path.removeprefix(base).split("?")[0].removeprefix("/api/").strip("/") or "run"
             self.panels[name] = self.panels.get(name, 0) + is_told
 
     def close(self):
@@ -168,7 +168,9 @@ def main():
     assert len({run["sha256"] for all_runs in runs.values() for run in all_runs}) == 1, "the bits differ"
     middle = lambda kind, what: statistics.median(run[what] for run in runs[kind])
     # Neighbours in time have the same disturbances: ratios of neighbours, and their median.
-    ratio = lambda a, b, what: statistics.median(x[what] / y[what] for x, y in zip(runs[a], runs[b])) - 1
+    ratios = lambda a, b, what: [x[what] / y[what] - 1 for x, y in zip(runs[a], runs[b])]
+    ratio = lambda a, b, what: statistics.median(ratios(a, b, what))
+    quartiles = lambda a, b, what: [statistics.quantiles(ratios(a, b, what), n=4)[place] for place in (0, 2)]
     found = {
         "date": datetime.date.today().isoformat(),
         "processor": processor(),
@@ -179,6 +181,9 @@ def main():
         "cpu_seconds": {kind: middle(kind, "cpu") for kind in kinds},
         "memory_bytes": {kind: middle(kind, "memory") for kind in kinds},
         "cost_of_dashboard": ratio("dashboard", "plain", "seconds"),
+        "cost_of_dashboard_quartiles": quartiles("dashboard", "plain", "seconds"),
+        "cost_of_inside": ratio("inside", "plain", "seconds"),
+        "cost_of_inside_quartiles": quartiles("inside", "plain", "seconds"),
         "cost_of_dashboard_beside_inside": ratio("dashboard", "inside", "seconds"),
         "cpu_of_dashboard_beside_inside": ratio("dashboard", "inside", "cpu"),
         "processor_share_of_dashboard": middle("dashboard", "share"),
@@ -193,6 +198,8 @@ def main():
         "answers_to_panels": runs["panels"][-1]["panels"],
         "bytes_to_clients": middle("dashboard", "bytes"),
         "pictures": middle("dashboard", "pictures"),
+        "all_seconds": {kind: [run["seconds"] for run in runs[kind]] for kind in kinds},
+        "all_cpu_seconds": {kind: [run["cpu"] for run in runs[kind]] for kind in kinds},
     }
     assert all(run["pictures"] for run in runs["dashboard"]), "the clients got nothing"
     FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ pub use parse::Seeds;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glassbox::{DeviceName, Init, PlanName, Reduction};
 use glassbox_plot::Theme;
-use parse::{device, number, seeds, share, words};
+use parse::{device, factor, number, seeds, share, words};
 use std::path::PathBuf;
 
 /// A neural-network library with no black boxes.
@@ -130,7 +130,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// From here on, multiply the schedule's learning rates by this; 1 undoes what was set in the dashboard
-    #[arg(long, value_name = "X", value_parser = number, requires = "resume")]
+    #[arg(long, value_name = "X", value_parser = factor, allow_negative_numbers = true, requires = "resume")]
     pub rate_factor: Option<f32>,
     /// Print one JSON object at the end, and nothing else, to stdout
     #[arg(long)]

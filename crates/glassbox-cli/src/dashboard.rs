@@ -89,8 +89,10 @@ pub fn show(
     control: Control,
     lent: Lent,
 ) -> Feed {
+    // Whoever follows the link at once finds the run.
+    let feed = dashboard.live(folder, control, lent);
     note(format!("dashboard  {}", at(dashboard, serve)));
-    dashboard.live(folder, control, lent)
+    feed
 }
 
 /// Says that the training is over; keeps the dashboard until Ctrl-C if it `stays`.

@@ -63,7 +63,7 @@ pub fn run(arguments: Diagnose) -> Result<(), Failure> {
         ));
         if looks == 0 {
             note(
-                "layers were not looked into (hint: `glassbox train --inside` does, at a hundredth of the time)",
+                "layers were not looked into (hint: `glassbox train --inside` does, in 1 part of 200 of the time)",
             );
         }
     }

@@ -70,7 +70,7 @@ fn a_sweep_of_failures_is_a_failure_and_says_why() {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let reason = "error: no network came to an end: seed 0 with rate 1e30: the loss became";
     assert!(outcome.stderr.starts_with(reason), "{outcome:?}");
-    assert!(outcome.stderr.contains("hint: try a learning rate"), "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: try a far smaller learning rate"), "{outcome:?}");
     assert!(outcome.stdout.starts_with("0 of 2 networks in"), "{outcome:?}");
 }
 

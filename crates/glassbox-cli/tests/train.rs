@@ -145,19 +145,28 @@ fn a_rate_that_made_a_run_diverge_is_undone() {
     let folder = folder();
     // A decay of weights that a thousand times the rate turns into growth.
     let base = ["train", "--data", few_digits(), "--model", "784-16-relu-10", "--lr", "0.1"];
-    let more = ["--weight-decay", "0.02", "--epochs", "2", "--quiet", "--json", "--out"];
-    let words = |out: &'static str| [&base[..], &more, &[out]].concat();
+    let more = ["--weight-decay", "0.02", "--schedule", "constant", "--epochs", "2", "--quiet"];
+    let words = |out: &'static str| [&base[..], &more, &["--json", "--out", out]].concat();
     let expected = glassbox(folder.path(), &words("whole")).ok().json();
     glassbox(folder.path(), &[&words("part")[..], &["--max-steps", "70"]].concat()).ok();
     let on = ["train", "--resume", "part", "--json", "--max-steps", "9999"];
     let with_factor = |factor| [&on[..], &["--rate-factor", factor]].concat();
     let failed = glassbox(folder.path(), &with_factor("1000")).hints(&[1]);
-    assert!(failed.stderr.contains("multiplied by 1000"), "{failed:?}");
+    let hint = "multiplied by 1000: go on from it with --resume and --rate-factor 100";
+    assert!(failed.stderr.contains(hint), "{failed:?}");
     // Whoever goes on without a word has it again.
     let again = glassbox(folder.path(), &on).hints(&[1]);
-    assert!(again.stderr.contains("--rate-factor 100"), "{again:?}");
+    assert!(again.stderr.contains(hint), "{again:?}");
     let cured = glassbox(folder.path(), &with_factor("1")).ok().json();
     assert_eq!(cured["model_sha256"], expected["model_sha256"]);
+    // A run that has made all its steps keeps the factor for those that are added.
+    glassbox(folder.path(), &["train", "--resume", "part", "--rate-factor", "0.5"]).ok();
+    let added = ["train", "--resume", "part", "--epochs", "3", "--max-steps", "9999"];
+    let added = glassbox(folder.path(), &added).ok();
+    let log = std::fs::read_to_string(folder.path().join("part/events.jsonl")).unwrap();
+    let last = log.lines().rev().find(|line| line.contains("\"event\":\"step\"")).unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(last["rate"].as_f64().unwrap() as f32, 0.05, "{added:?}");
     for wrong in ["0", "-1", "nan", "1e9", "two"] {
         let words = ["train", "--resume", "part", &format!("--rate-factor={wrong}")];
         glassbox(folder.path(), &words).hints(&[2]);

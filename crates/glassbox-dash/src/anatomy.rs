@@ -1,6 +1,6 @@
 //! What a network is made of, and what one of its units listens to: for the network that is drawn.
 
-use crate::models::{Model, Why};
+use crate::models::Why;
 use glassbox::data::Dataset;
 use glassbox::layers::{Layer, Parameter, Part};
 use glassbox::network::LayerSummary;
@@ -14,7 +14,6 @@ pub(crate) const MOST: usize = 16 << 10;
 /// What a network is made of.
 #[derive(Serialize)]
 pub(crate) struct Anatomy {
-    version: u64,
     network: String,
     inputs: usize,
     /// Rows and columns of an input, as an image.
@@ -56,6 +55,8 @@ struct Images {
 /// A unit: what it listens to, and who listens to it.
 #[derive(Serialize)]
 pub(crate) struct Unit {
+    /// Of which network it is.
+    version: u64,
     layer: usize,
     unit: usize,
     /// The layer that has its weights, if they can be told.
@@ -71,7 +72,7 @@ pub(crate) struct Unit {
 }
 
 impl Anatomy {
-    pub fn of(model: &Model, network: &Network, images: Result<&Dataset, &Why>) -> Anatomy {
+    pub fn of(network: &Network, images: Result<&Dataset, &Why>) -> Anatomy {
         let rows = network.summary().layers.into_iter().zip(network.layers());
         let layer = |row: LayerSummary, layer: &dyn Layer| LayerAnatomy {
             index: row.index,
@@ -83,7 +84,6 @@ impl Anatomy {
         let inputs = network.input_width();
         let found = images.ok().filter(|set| set.pixels() == inputs);
         Anatomy {
-            version: model.version,
             network: network.to_string(),
             inputs,
             shape: found.map_or_else(|| square(inputs), |set| [set.rows, set.cols]),
@@ -103,7 +103,7 @@ impl Anatomy {
 
 impl Unit {
     /// A unit of a network.
-    pub fn of(network: &Network, layer: usize, unit: usize) -> Result<Unit, Why> {
+    pub fn of(version: u64, network: &Network, layer: usize, unit: usize) -> Result<Unit, Why> {
         let rows = network.summary().layers;
         let units = rows.get(layer).map_or(0, |row| row.shape[1]);
         if unit >= units {
@@ -132,7 +132,7 @@ impl Unit {
             parameters[1].value.data()[unit]
         });
         let number = (0..=dense.unwrap_or(layer)).filter(is_dense).count();
-        Ok(Unit { layer, unit, dense, number, weights, bias, listener, outgoing })
+        Ok(Unit { version, layer, unit, dense, number, weights, bias, listener, outgoing })
     }
 }
 

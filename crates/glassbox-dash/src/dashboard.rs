@@ -95,9 +95,13 @@ impl Dashboard {
     pub fn live(&self, folder: &Path, control: Control, lent: Lent) -> Feed {
         let inbox = Arc::new(Inbox::default());
         let name = glassbox::run::name(folder);
-        let live = Live { inbox: Arc::clone(&inbox), control, lent };
-        let run = self.shared.runs.add(Run::new(folder, &name, Some(live)));
-        // What happened before a run was resumed stands in its folder.
+        let live = Live { inbox: Arc::clone(&inbox), control };
+        let run = Run::new(folder, &name, Some(live));
+        // What happened before a run was resumed stands in its folder, which nobody else reads yet: from now on the
+        // training itself says what happens.
+        run.with_story(|_, _| ());
+        self.shared.images.lend(lent);
+        let run = self.shared.runs.train(run);
         self.shared.look_at(&run);
         Feed(inbox)
     }

@@ -100,6 +100,7 @@ impl Facts {
             }
             Event::Finished { step, ending } => {
                 (self.step, self.ending) = (*step, Some(*ending));
+                self.next_factor = None;
                 self.seconds_left = None;
             }
             _ => {}

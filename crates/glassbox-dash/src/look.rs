@@ -41,6 +41,7 @@ const MOST_OUTPUTS: usize = 256;
 /// One image on its way.
 #[derive(Serialize)]
 pub(crate) struct Looked {
+    /// Through which network it went.
     version: u64,
     /// What the network gets, row by row.
     pixels: Vec<u8>,

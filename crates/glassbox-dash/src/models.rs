@@ -1,12 +1,11 @@
 //! Networks of runs, and what they make of the test images: for pictures of what was learned.
 //!
-//! A training in this process is asked for a copy of its network, which it gives at the end of an epoch and at a pause;
-//! until then, and for runs of others, the newest checkpoint or the finished model is read.
+//! A training in this process is asked for a copy of its network, which it gives at the end of an epoch, at a pause, and
+//! when it is over; until then, and for runs of others, the newest checkpoint or the model is read, whichever is newer.
 
 use crate::feed::{Snapshot, lock};
 use crate::images::Images;
 use crate::run::Run;
-use glassbox::control::Phase;
 use glassbox::data::Dataset;
 use glassbox::file::{NamedArray, checkpoint};
 use glassbox::run::{CHECKPOINTS, MODEL, load_model};
@@ -42,14 +41,15 @@ pub(crate) type Why = String;
 impl Models {
     /// The newest network of a run that is at hand.
     pub fn of(&self, run: &Run) -> Result<Arc<Model>, Why> {
-        let version = wanted(run).ok_or(NONE_YET)?;
+        let newest = wanted(run).ok_or(NONE_YET)?;
+        let version = newest.version();
         let mut kept = lock(&self.kept);
         if let Some((_, model)) =
             kept.iter().find(|(id, model)| *id == run.id && model.version == version)
         {
             return Ok(Arc::clone(model));
         }
-        let network = Mutex::new(read(run)?);
+        let network = Mutex::new(newest.read(run)?);
         let model = Arc::new(Model { version, network, seen: Mutex::default() });
         kept.retain(|(id, _)| *id != run.id);
         if kept.len() >= MOST {
@@ -61,7 +61,7 @@ impl Models {
 
     /// Differs from what it was when a run has a newer network.
     pub fn version(&self, run: &Run) -> u64 {
-        wanted(run).unwrap_or(0)
+        wanted(run).map_or(0, |newest| newest.version())
     }
 }
 
@@ -80,46 +80,56 @@ impl Model {
     }
 }
 
-/// The copy that a training gave, as long as it goes on: then the model is in its file.
-fn copy(run: &Run) -> Option<Arc<Snapshot>> {
-    let live = run.live.as_ref()?;
-    let is_over = live.control.state().phase == Phase::Over;
-    live.inbox.network().filter(|_| !is_over)
+/// The newest network of a run.
+enum Newest {
+    /// The copy that a training in this process gave: from the first wish for one, it gives every newer one.
+    Copy(Arc<Snapshot>),
+    /// The model, or the checkpoints, and when they were written.
+    File(&'static str, SystemTime),
 }
 
-/// Which network is the newest; somebody looks, so a training in this process is asked for the next one.
-fn wanted(run: &Run) -> Option<Version> {
+/// Which network is the newest, if there is any; somebody looks, so a training in this process is asked for the next one.
+fn wanted(run: &Run) -> Option<Newest> {
     if let Some(live) = &run.live {
         live.inbox.want_network();
+        if let Some(copy) = live.inbox.network() {
+            return Some(Newest::Copy(copy));
+        }
     }
-    version(run)
-}
-
-/// Which network is the newest, if there is any.
-fn version(run: &Run) -> Option<Version> {
-    if let Some(copy) = copy(run) {
-        return Some(copy.number);
-    }
+    // A run that was resumed still has its old model.
     let written = |name: &str| run.folder.join(name).metadata().ok()?.modified().ok();
-    let written = written(MODEL).or_else(|| written(CHECKPOINTS))?;
-    Some(written.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis() as Version)
+    let found = [CHECKPOINTS, MODEL].map(|name| Some((name, written(name)?)));
+    let (name, written) = found.into_iter().flatten().max_by_key(|(_, written)| *written)?;
+    Some(Newest::File(name, written))
 }
 
 const NONE_YET: &str = "There is no network yet: it is kept at the end of each epoch.";
 
-/// The network, from where [`version`] found it.
-fn read(run: &Run) -> Result<Network, Why> {
-    if let Some(copy) = copy(run) {
-        return network(&copy.network, &copy.parameters);
+impl Newest {
+    fn version(&self) -> Version {
+        match self {
+            Newest::Copy(copy) => copy.number,
+            Newest::File(_, written) => {
+                let since = written.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                since.as_millis() as Version
+            }
+        }
     }
-    if run.folder.join(MODEL).is_file() {
-        return load_model(&run.folder, None).map_err(|error| error.to_string());
+
+    fn read(&self, run: &Run) -> Result<Network, Why> {
+        let text = |error: glassbox::Error| error.to_string();
+        match self {
+            Newest::Copy(copy) => network(&copy.network, &copy.parameters),
+            Newest::File(MODEL, _) => load_model(&run.folder, None).map_err(text),
+            Newest::File(..) => {
+                let latest = checkpoint::latest(&run.folder.join(CHECKPOINTS));
+                let latest = latest.map_err(|error| error.to_string())?;
+                let found = latest.found.ok_or(NONE_YET)?;
+                let record = RunRecord::read(&run.folder).map_err(text)?;
+                network(&record.settings.model, &found.checkpoint.arrays)
+            }
+        }
     }
-    let latest =
-        checkpoint::latest(&run.folder.join(CHECKPOINTS)).map_err(|error| error.to_string())?;
-    let found = latest.found.ok_or(NONE_YET)?;
-    let record = RunRecord::read(&run.folder).map_err(|error| error.to_string())?;
-    network(&record.settings.model, &found.checkpoint.arrays)
 }
 
 /// A network of these parameters, among which there may be others.

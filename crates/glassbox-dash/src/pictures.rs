@@ -41,14 +41,28 @@ struct Budget {
     next: Option<Instant>,
     count: u64,
     /// Of which runs which kinds have had their first picture.
-    free: HashSet<(Picture, Vec<String>)>,
+    free: HashSet<Kind>,
+}
+
+/// A kind of picture of some runs, in whatever order.
+#[derive(PartialEq, Eq, Hash)]
+struct Kind(Picture, Vec<String>);
+
+impl Kind {
+    fn of(ask: &Ask) -> Kind {
+        let mut runs = ask.runs.clone();
+        runs.sort();
+        Kind(ask.subject, runs)
+    }
 }
 
 /// How long this thread has had a processor, if the system tells: where trainings hold all of them, a drawing takes
 /// longer than its work.
 fn busy() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    // Where the system does not count, it says 0.
+    let busy = text.split(' ').next()?.parse().ok().filter(|nanoseconds| *nanoseconds > 0);
+    busy.map(Duration::from_nanos)
 }
 
 /// No picture is drawn anew sooner than that.
@@ -56,6 +70,9 @@ const PERIOD: Duration = Duration::from_millis(500);
 
 /// While this process trains, drawing anew takes at most one part in so many of the time.
 const SHARE: u32 = 100;
+
+/// What cannot be drawn yet is known after so long; what takes longer has had its time.
+const SOON: Duration = Duration::from_millis(5);
 
 /// The most pictures that are kept.
 const MOST: usize = 64;
@@ -97,11 +114,11 @@ impl Pictures {
         if is_training && let Some(shown) = self.instead(ask, &turn) {
             return shown;
         }
-        let picture = turn.charge(is_training, draw);
+        let (picture, took) = turn.charge(is_training, draw);
         turn.count += 1;
-        // Where there was nothing to be drawn yet, the first one is still to come.
-        if picture.is_ok() && turn.free.len() < MOST_FREE {
-            turn.free.insert((ask.subject, ask.runs.clone()));
+        // Where there was nothing to be drawn yet, which is found out soon, the first one is still to come.
+        if (picture.is_ok() || took > SOON) && turn.free.len() < MOST_FREE {
+            turn.free.insert(Kind::of(ask));
         }
         let drawn = Arc::new(Drawn { picture, version, at: Instant::now(), number: turn.count });
         let mut kept = lock(&self.kept);
@@ -113,9 +130,9 @@ impl Pictures {
         Shown { drawn, stale: None }
     }
 
-    /// Does other work of the kind, of which one is done at a time, within the same share.
+    /// Does other work at once, while no picture is drawn; those that come next wait for so much longer.
     pub fn charge<T>(&self, is_training: bool, work: impl FnOnce() -> T) -> T {
-        lock(&self.turn).charge(is_training, work)
+        lock(&self.turn).charge(is_training, work).0
     }
 
     /// What is shown where there is no time to draw: the same with another look, if there is any. The first picture of a
@@ -161,11 +178,11 @@ impl Pictures {
 impl Budget {
     /// Whether it would be the first picture of its kind of these runs, which is drawn at once.
     fn is_first(&self, ask: &Ask) -> bool {
-        self.free.len() < MOST_FREE && !self.free.contains(&(ask.subject, ask.runs.clone()))
+        self.free.len() < MOST_FREE && !self.free.contains(&Kind::of(ask))
     }
 
-    /// Works, and puts off what comes next by so much that the share is kept.
-    fn charge<T>(&mut self, is_training: bool, work: impl FnOnce() -> T) -> T {
+    /// Works, and puts off what comes next by so much that the share is kept. Also says how long it took.
+    fn charge<T>(&mut self, is_training: bool, work: impl FnOnce() -> T) -> (T, Duration) {
         let (begun, busy) = (Instant::now(), busy());
         let found = work();
         let now = Instant::now();
@@ -173,7 +190,7 @@ impl Budget {
         if is_training {
             self.next = Some(self.next.map_or(now, |next| next.max(now)) + took * SHARE);
         }
-        found
+        (found, took)
     }
 }
 
@@ -203,11 +220,11 @@ mod tests {
         let mut show = |ask: &Ask, version: u64, is_training: bool| {
             pictures.show_with(ask, version, is_training, || {
                 count += 1;
-                // Work that the system's clock of threads sees; a hundred times as long it is not repeated.
-                let begun = Instant::now();
-                while begun.elapsed() < Duration::from_millis(60) {
-                    std::hint::black_box(begun.elapsed());
-                }
+                // Work as the budget counts it, however busy the machine is; a hundred times as long it is not repeated.
+                let (begun, before) = (Instant::now(), busy());
+                let worked =
+                    || busy().zip(before).map_or(begun.elapsed(), |(now, then)| now - then);
+                while worked() < Duration::from_millis(60) {}
                 Ok(count.to_string())
             })
         };

@@ -2,7 +2,6 @@
 
 use crate::facts::Facts;
 use crate::feed::{Inbox, lock};
-use crate::images::Lent;
 use crate::story::Story;
 use glassbox::run::{EVENTS, Follower};
 use glassbox::{Control, Event, RunRecord};
@@ -45,7 +44,6 @@ pub(crate) enum Found<'a> {
 pub(crate) struct Live {
     pub inbox: Arc<Inbox>,
     pub control: Control,
-    pub lent: Lent,
 }
 
 struct State {

@@ -61,8 +61,8 @@ impl Runs {
         live.map(|(index, run)| (index, Arc::clone(run))).collect()
     }
 
-    /// Adds a run.
-    pub fn add(&self, run: Run) -> Arc<Run> {
+    /// Adds a run that this process trains.
+    pub fn train(&self, run: Run) -> Arc<Run> {
         let run = Arc::new(run);
         let mut all = lock(&self.all);
         // What was found as a folder is now trained by this process; places stay.
@@ -86,11 +86,9 @@ impl Runs {
         }
         for (folder, name) in found {
             let run = Run::new(&folder, &name, None);
-            let all = lock(&self.all);
-            let is_new = all.iter().all(|other| other.id != run.id) && all.len() < MOST_RUNS;
-            drop(all);
-            if is_new {
-                self.add(run);
+            let mut all = lock(&self.all);
+            if all.len() < MOST_RUNS && all.iter().all(|other| other.id != run.id) {
+                all.push(Arc::new(run));
             }
         }
     }

@@ -25,7 +25,6 @@ pub(crate) struct Ask {
 /// The number, and of what it is.
 #[derive(Serialize)]
 pub(crate) struct Opened {
-    version: u64,
     first: usize,
     batch: usize,
     images: String,
@@ -40,12 +39,7 @@ const MOST_FLOPS: u64 = 1 << 27;
 
 impl Ask {
     /// Opens the step that a network makes on the images.
-    pub fn open(
-        &self,
-        (version, network): (u64, &Network),
-        run: &Run,
-        images: &Images,
-    ) -> Result<Opened, Why> {
+    pub fn open(&self, network: &Network, run: &Run, images: &Images) -> Result<Opened, Why> {
         let quantity = Quantity::parse(&self.what, network).map_err(|error| error.to_string())?;
         let record = run.facts().1.ok_or("The run's folder does not say what it is made of.")?;
         let (first, count) = (self.first, self.batch.unwrap_or(record.settings.batch));
@@ -63,7 +57,6 @@ impl Ask {
         let reduction = record.settings.reduction;
         let explanation = open(network, &samples, reduction, &quantity)?;
         Ok(Opened {
-            version,
             first,
             batch: count,
             images: record.data.name.clone(),

@@ -11,8 +11,8 @@ use glassbox::{
 };
 use glassbox_dash::Lent;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 /// A dashboard of a run that is over, of this network on digits.
 struct Trained {
@@ -245,11 +245,36 @@ fn images_are_those_that_the_training_holds_as_long_as_it_does() {
         let found = &get(path)[name];
         assert!(!found.is_null() && *found == trained.json(path)[name], "{path} {name}: {found}");
     }
+    // Nobody else has them, and a run of the same data shares them.
+    assert_eq!(Arc::strong_count(&trained.data.test), 1);
     let Trained { world, data, .. } = trained;
     drop(data);
     for (path, _) in paths {
         let found = world.get(&format!("/api/runs/{live}/network{path}")).json();
         assert!(found["why"].as_str().unwrap().contains("--data-dir"), "{path}: {found}");
+    }
+}
+
+#[test]
+fn images_that_are_others_by_now_are_not_shown() {
+    let trained = Trained::new("784-12-relu-10", "first");
+    assert_eq!(trained.json("/image?row=3")["row"], 3);
+    assert!(trained.json("/step?what=z1[1,5]")["terms"].is_array());
+    // Another run of data of that name, which were others.
+    let runs = trained.world.folder.path();
+    std::fs::create_dir(runs.join("second")).unwrap();
+    for name in [run::MODEL, run::EVENTS] {
+        std::fs::copy(runs.join("first").join(name), runs.join("second").join(name)).unwrap();
+    }
+    let mut record = RunRecord::read(&runs.join("first")).unwrap();
+    record.data.sha256[2] = "0".repeat(64);
+    record.write(&runs.join("second")).unwrap();
+    let list = trained.world.get("/api/runs").json();
+    let all = list["runs"].as_array().unwrap();
+    let second = all.iter().find(|run| run["name"] == "second").unwrap()["id"].as_str().unwrap();
+    for path in ["/image?row=3", "/step?what=z1[1,5]", "/step?what=z1[1,5]&test=1"] {
+        let found = trained.world.get(&format!("/api/runs/{second}/network{path}")).json();
+        assert!(found["why"].as_str().unwrap().contains("other images"), "{path}: {found}");
     }
 }
 

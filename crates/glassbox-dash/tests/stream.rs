@@ -100,7 +100,8 @@ fn batches_come_ten_times_a_second_at_most() {
     world.feed.event(&Event::Finished { step: at, ending: Ending::Complete }).unwrap();
     batches.extend(stream.read(is_finished));
     let count = batches.iter().filter(|message| message.event == "batch").count();
-    assert!((8..=24).contains(&count), "{count} batches in two seconds");
+    let most = 10 * begun.elapsed().as_secs() as usize + 14;
+    assert!((2..=most).contains(&count), "{count} batches in {:?}", begun.elapsed());
     assert!(batches.iter().any(|message| message.event == "host"), "and how the machine is doing");
     let ids: Vec<u64> =
         batches.iter().filter(|m| !m.id.is_empty()).map(|m| number(&m.id)).collect();

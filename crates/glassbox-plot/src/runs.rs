@@ -7,7 +7,7 @@ use crate::seen::Seen;
 use crate::theme::Look;
 use crate::{classes, confusion, dead, errors, first_layer, image, inside};
 use glassbox::data::{Dataset, LoadOptions, load};
-use glassbox::run::{MODEL, load_model};
+use glassbox::run::{EVENTS, MODEL, load_model};
 use glassbox::{Device, Error, LayerInside, Network, Result, RunRecord};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -193,7 +193,7 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// If there are none or more than 200 of them, or one holds no events that can be read.
+    /// If there are none or more than 200 of them, or one holds neither events that can be read nor, without any, a model.
     pub fn read(folders: &[PathBuf], options: LoadOptions) -> Result<Runs> {
         if !(1..=MOST).contains(&folders.len()) {
             return Err(Error::Setting {
@@ -221,8 +221,9 @@ impl Runs {
                 history
             }
             // What the network has learned can be shown all the same.
-            Err(error) if folder.join(MODEL).is_file() => {
-                self.notes.push(error.to_string());
+            Err(_) if !folder.join(EVENTS).exists() && folder.join(MODEL).is_file() => {
+                self.notes
+                    .push(format!("{name}: it has no {EVENTS}, so only its network is drawn"));
                 History::new(&name)
             }
             Err(error) => return Err(error),

@@ -174,7 +174,7 @@ pub trait Sink {
     /// something else to look after, as an interpreter has its signals.
     fn idle(&mut self, _: &Network) {}
 
-    /// Sees the network at the end of an epoch, before it hears of it.
+    /// Sees the network before it hears of the end of an epoch, of a pause, of a single step, or of the end of the run.
     fn watch(&mut self, _: &Network) {}
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A look takes the step on copies, operation by operation, whatever the plan does: what training comes to does not
 //! depend on whether anybody looked. Looks are rare: after the first steps they take, with what is made of them, at most
-//! one part in two hundred of the time.
+//! one part in two hundred of the training time.
 
 use crate::device::Device;
 use crate::error::Result;
@@ -27,8 +27,8 @@ const FIRST: u64 = 64;
 /// After those, looks take at most one part in so many of the training time.
 const SHARE: f64 = 200.0;
 
-/// A look that took longer, because the machine did something else, is charged so much.
-const MOST_CHARGED: Duration = Duration::from_secs(1);
+/// A look that took longer, as where the machine slept meanwhile, is charged so much.
+const MOST_CHARGED: Duration = Duration::from_secs(60);
 
 /// How numbers are spread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -150,7 +150,10 @@ impl Run {
 
     /// Trains to the end, or until `stop` is set; writes the model; judges it on the test samples.
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
-        self.train_and_judge(sink, stop).map_err(|error| match (error, self.trainer.saved()) {
+        let trained = self.train_and_judge(sink, stop);
+        // Whoever looks at the run now finds its model.
+        self.trainer.say_over();
+        trained.map_err(|error| match (error, self.trainer.saved()) {
             (Error::Cuda(error @ glassbox_cuda::Error::DeviceLost { .. }), Some(step)) => {
                 Error::LostInRun { error: Box::new(error), folder: self.folder.clone(), step }
             }
@@ -160,7 +163,7 @@ impl Run {
 
     fn train_and_judge(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         let mut both = (&mut self.log, sink);
-        let ending = self.trainer.run(&mut both, stop)?;
+        let ending = self.trainer.run_on(&mut both, stop)?;
         let path = self.folder.join(MODEL);
         save_model(&path, self.trainer.network(), &self.record.data.name)?;
 

@@ -1,12 +1,13 @@
 //! The trainer: epochs of steps, with validation, checkpoints, and events for whoever listens.
 
+mod doctor;
 mod heed;
 mod progress;
 mod watch;
 
 pub use progress::{Best, Progress, RateChange};
 
-use crate::control::{Control, Phase};
+use crate::control::Control;
 use crate::device::Device;
 use crate::diagnose::{Attended, Doctor, Finding};
 use crate::error::{Error, Result};
@@ -140,32 +141,6 @@ impl Trainer {
         })
     }
 
-    /// Emits [`Event::Inside`] for the first steps and now and then, and [`Event::Warning`] where a [`Doctor`] finds an
-    /// illness, from now on. What training comes to does not depend on it.
-    pub fn look_inside(&mut self) {
-        self.look(true);
-    }
-
-    /// The same, however long it takes: which steps are looked at depends on their numbers alone, and so does what the
-    /// doctor finds.
-    pub fn look_inside_at_any_cost(&mut self) {
-        self.look(false);
-    }
-
-    fn look(&mut self, is_frugal: bool) {
-        self.looks = Some(Looks::new(self.progress.step, is_frugal));
-        let mut doctor = Doctor::new(&self.settings, Some(self.training.clone()));
-        if let Some(validation) = &self.validation {
-            doctor.compare(validation, "validation");
-        }
-        self.doctor = Some(Box::new(doctor));
-    }
-
-    /// The doctor, if steps are looked into.
-    pub fn doctor(&self) -> Option<&Doctor> {
-        self.doctor.as_deref()
-    }
-
     /// Says what the samples are. A checkpoint is resumed from only with the same ones.
     pub fn set_origin(&mut self, sha256: Vec<String>) {
         self.origin = sha256;
@@ -219,10 +194,16 @@ impl Trainer {
     /// Trains to the end, or until `stop` is set: then the step at hand is finished and a
     /// checkpoint written.
     pub fn run(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
+        let ending = self.run_on(sink, stop);
+        self.say_over();
+        ending
+    }
+
+    /// Trains to the end, after which something is still done before the run is over.
+    pub(crate) fn run_on(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
         let mut doctor = self.doctor.take();
         let sink = &mut Attended { doctor: doctor.as_deref_mut(), sink };
         let ending = self.run_to_end(sink, stop);
-        self.tell(Phase::Over);
         let finding = ending.as_ref().err().and_then(Finding::of_error);
         let told = finding.map_or(Ok(()), |finding| sink.event(&finding.into()));
         self.doctor = doctor;
@@ -237,6 +218,8 @@ impl Trainer {
             }
             self.epoch(sink, stop)?;
         };
+        // Also where no step follows: whoever goes on later does so with it.
+        self.heed_rate(sink)?;
         self.check_finite()?;
         // At the beginning there is none to go on from, at the end of an epoch there is.
         if self.progress.epoch_steps > 0 || self.progress.step == 0 {
@@ -245,6 +228,7 @@ impl Trainer {
         if ending != Ending::Interrupted {
             self.take_best()?;
         }
+        sink.watch(&self.network);
         sink.event(&Event::Finished { step: self.progress.step, ending })?;
         Ok(ending)
     }

@@ -257,8 +257,8 @@ fn a_factor_that_was_too_large_is_named() {
     trainer.set_control(control);
     let error = trainer.run(&mut (), &AtomicBool::new(false)).unwrap_err().to_string();
     assert!(
-        error.contains("multiplied by 1000: go on from a checkpoint with --rate-factor 100"),
-        "{error}"
+        error.contains("multiplied by 1000: try a factor of 100, or"),
+        "there is no checkpoint to go on from: {error}"
     );
 }
 

@@ -99,6 +99,7 @@ fn the_gradient_of_a_weight_is_a_product_for_each_sample() {
     let (loss, x) = (Loss::CrossEntropy(Reduction::Mean), batch(64, 20));
     let quantity = Quantity::parse("dL/dW2[17,3]", &network).unwrap();
     assert_eq!(quantity, Quantity::parse("2.weight[3,17]", &network).unwrap());
+    assert_eq!(quantity, Quantity::parse(" dL / dW2 [ 17, 3 ] ", &network).unwrap());
     let found = explain(&network, loss, &x, Targets::Classes(&labels), &quantity).unwrap();
     assert_eq!(found.what, "dL/dW2[17,3]");
     assert_eq!(found.formula, "Σ_b a1[b,17] · dL/dz2[b,3]");
@@ -153,6 +154,9 @@ fn what_there_is_not_is_refused_with_what_there_is() {
         ("W0[0,0]", "no dense layer number 0"),
         ("q1[0,0]", "one of W, b, z, a"),
         ("W1[0]", "two places"),
+        ("W1[1 7,3]", "whole numbers"),
+        ("W 1 2[0,0]", "a letter and a number"),
+        ("dL/W1[0,0]", "dL/d"),
         ("b1[0,0]", "one place"),
         ("z1[0,-1]", "whole numbers"),
         ("z1[0,99999999999999999999]", "whole numbers"),

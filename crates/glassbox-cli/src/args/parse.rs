@@ -24,6 +24,15 @@ pub fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "it is from 0 to below 1 (hint: 0.6 is usual, 0 is none)".to_string())
 }
 
+/// A factor of the learning rate.
+pub fn factor(text: &str) -> Result<f32, String> {
+    let [least, most] = glassbox::control::FACTORS;
+    let factor = text.parse().ok().filter(|factor| (least..=most).contains(factor));
+    factor.ok_or_else(|| {
+        format!("it is from {least} to {most} (hint: 1 is the schedule as it was set)")
+    })
+}
+
 /// Seeds of networks that are trained side by side.
 #[derive(Clone)]
 pub struct Seeds(pub Vec<u64>);

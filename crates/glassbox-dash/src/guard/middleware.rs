@@ -7,7 +7,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// No script, style or picture but ours, and nowhere else to send anything.
+/// No script, style or picture but ours, and nowhere else to send anything. Pictures hold images as `data:`, and are shown
+/// as `blob:`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -72,8 +72,8 @@ function buttons() {
     const set = () => wish({ do: "rate", factor }, asked);
     if (factor <= Math.max(FAR, before)) return set();
     rate.show();
-    raising.ask(`${number(factor)} times the schedule's learning rate? Most trainings run into NaN then. What was learned \
-before stays in a checkpoint, from which it can go on:`, `glassbox train --resume ${folder(asked)} --rate-factor 1`, set);
+    raising.ask(`${number(factor)} times the schedule's learning rate? Most trainings run into NaN then. A checkpoint \
+of now is kept until the second epoch from now ends; from it the run goes on as if nothing had been:`, `glassbox train --resume ${folder(asked)} --rate-factor 1`, set);
   });
   const row = h("div", { class: "controls", role: "group", "aria-label": "Control" }, pause, step, stop, rate.element);
   const note = h("p", { class: "note" });
@@ -88,6 +88,7 @@ before stays in a checkpoint, from which it can go on:`, `glassbox train --resum
     say(pause, isPaused(run) ? "Go on" : "Pause");
     [pause, step, stop].forEach((button) => (button.disabled = phase === "stopping" || store.link === "lost"));
     rate.update(run);
+    rate.element.inert = pause.disabled;
     const why = reason(run, isOn);
     note.hidden = !why;
     say(note, why);
@@ -134,7 +135,8 @@ const FAR = 10;
 
 /** The learning rate: what it is, and what the schedule's is multiplied by. `set(factor, before)` is for the next steps. */
 function learningRate(set) {
-  const now = h("output");
+  // No <output>: it would be read aloud at every step.
+  const now = h("span", { class: "now" });
   const input = h("input", { type: "number", id: "factor", min: "0.001", max: "1000", step: "any", value: "1" });
   let factor = 1;
   const times = (by, text, label) =>

@@ -17,6 +17,9 @@ const WAIT = 40;
 /** After so many milliseconds a newer network is asked for: the end of an epoch is told before it is kept. */
 const KEPT = 300;
 
+/** Whether a run makes steps in this moment. */
+export const isRunning = ({ facts }) => facts.control?.phase === "running";
+
 /** What of a run says that it has another network. */
 export function stamp({ facts }) {
   const { control, last_epoch: epoch, checkpoint, ending } = facts;
@@ -72,7 +75,8 @@ class NetworkView {
     if (run.id !== this.run || stamp(run) !== this.stamp) {
       const isFirst = run.id !== this.run;
       [this.run, this.stamp, this.at] = [run.id, stamp(run), at];
-      this.refresh(isFirst ? 0 : KEPT);
+      if (isRunning(run) && !isFirst) this.refresh.later(this.look.took());
+      else this.refresh(isFirst ? 0 : KEPT);
     } else if (at !== this.at) {
       this.at = at;
       if (!this.anatomy) return;

@@ -8,7 +8,7 @@ export const SIDE = 140;
 /** Points lie on a grid of so many places a side: three letters in a text hold one. */
 const PLACES = 512;
 
-/** The width of the pen, as a share of the side: fitted into 20 pixels, strokes come to MNIST"s two or three. */
+/** The width of the pen, as a share of the side: fitted into 20 pixels, strokes come to MNIST's two or three. */
 const PEN = 0.08;
 
 /** Points nearer to the one before than this, in places, say nothing. */

@@ -3,7 +3,7 @@
 import { h, say } from "./dom.js";
 import { figure } from "./format.js";
 import { latest } from "./latest.js";
-import { stamp } from "./network.js";
+import { isRunning, stamp } from "./network.js";
 import { go, place } from "./place.js";
 import { reply } from "./store.js";
 
@@ -25,7 +25,8 @@ export function step() {
 
 class StepView {
   constructor() {
-    [this.run, this.at] = ["", ""];
+    // Of the address what is asked for, and of what network.
+    [this.run, this.at, this.stamp] = ["", "", ""];
     this.open = latest(() => this.read(), 0);
     this.what = h("input", { id: "what", type: "text", spellcheck: "false", autocapitalize: "off", autocomplete: "off", required: true, maxlength: 60 });
     this.first = h("input", { type: "number", min: 0, required: true });
@@ -66,12 +67,15 @@ class StepView {
   /** The run may have another network, and the address may name another number. */
   update(run) {
     const { what, first, batch, set } = place();
-    const at = JSON.stringify([run.id, stamp(run), what, first, batch, set]);
-    if (at === this.at) return;
-    [this.run, this.at] = [run.id, at];
+    const at = JSON.stringify([run.id, what, first, batch, set]);
+    const isNewer = stamp(run) !== this.stamp;
+    if (at === this.at && !isNewer) return;
+    const isAsked = at !== this.at || !isRunning(run);
+    [this.run, this.at, this.stamp] = [run.id, at, stamp(run)];
     const isTyping = this.form.contains(document.activeElement) && this.what.value !== "";
     if (!isTyping) this.fill(place());
-    this.open();
+    if (isAsked) this.open();
+    else this.open.later();
   }
 
   /** @param {{what: string, first: string, batch: string, set: string}} at */

@@ -5,7 +5,7 @@ import { figure } from "./format.js";
 import { css, diverging, paintNumbers, reach } from "./paint.js";
 
 /** @typedef {import("./paint.js").Theme} Theme */
-/** @typedef {{layer: number, unit: number, dense: number | null, number: number, weights: number[], bias: number | null,
+/** @typedef {{version: number, layer: number, unit: number, dense: number | null, number: number, weights: number[], bias: number | null,
  *   listener: number | null, outgoing: number[]}} Unit */
 
 export class UnitView {
@@ -31,7 +31,7 @@ export class UnitView {
 
   /**
    * @param {Unit | null} unit
-   * @param {{pixels: number[], layers: {outputs: number[]}[]}} looked
+   * @param {{version: number, pixels: number[], layers: {outputs: number[]}[]}} looked
    * @param {{shape: [number, number], layers: {layer: string}[]}} anatomy
    * @param {Theme} theme
    */
@@ -50,7 +50,9 @@ export class UnitView {
     paintNumbers(this.weights, shape, unit.weights, theme, `The weights ${said}`);
     paintNumbers(this.products, shape, products, theme, `The weights times the inputs ${said}`);
     this.images.hidden = unit.weights.length === 0;
-    this.showFigures(unit, products, raw, outputs);
+    // A network that has learned meanwhile says other things: they would not add up.
+    if (unit.version === looked.version) this.showFigures(unit, products, raw, outputs);
+    else this.figures.replaceChildren();
     this.showListeners(unit, outputs[unit.unit], theme);
     this.showSteps(unit);
   }

@@ -4,11 +4,12 @@
 //! viewer that does not keep up is not remembered anything for: its next batch is made from what is kept when it comes.
 //! A `reset` says that ids of before mean nothing here, and that all there is follows. `end` says that the process ends.
 
+use super::Asked;
 use super::runs::Short;
 use crate::feed::lock;
 use crate::news::{Batch, Id};
 use crate::shared::Shared;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -59,7 +60,7 @@ struct Viewer {
 /// `GET api/events`
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
-    Query(query): Query<After>,
+    Asked(query): Asked<After>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));

@@ -63,7 +63,7 @@ pub(super) async fn anatomy(
     with_model(shared, &id, Needs::Nothing, |shared, run, model| {
         let images = shared.images.test(run);
         let images = images.as_ref().map(Arc::as_ref);
-        Ok(Anatomy::of(model, &lock(&model.network), images))
+        Ok(Anatomy::of(&lock(&model.network), images))
     })
     .await
 }
@@ -75,7 +75,7 @@ pub(super) async fn unit(
     Asked(place): Asked<Place>,
 ) -> Answer<Unit> {
     with_model(shared, &id, Needs::Nothing, move |_, _, model| {
-        Unit::of(&lock(&model.network), place.layer, place.unit)
+        Unit::of(model.version, &lock(&model.network), place.layer, place.unit)
     })
     .await
 }
@@ -141,11 +141,11 @@ pub(super) async fn step(
     Path(id): Path<String>,
     Asked(ask): Asked<Ask>,
 ) -> Answer<Opened> {
-    with_model(shared, &id, Needs::Images, move |shared, run, model| {
+    let needs = if ask.test == 0 { Needs::Nothing } else { Needs::Images };
+    with_model(shared, &id, needs, move |shared, run, model| {
         // A copy, so that whoever draws meanwhile does not wait for it.
         let network = lock(&model.network).clone();
-        let network = (model.version, &network);
-        ask.open(network, run, &shared.images)
+        ask.open(&network, run, &shared.images)
     })
     .await
 }

@@ -34,10 +34,18 @@ pub(super) async fn picture(
     let subject: Picture = name
         .parse()
         .map_err(|error: glassbox::Error| refuse(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let ids = runs.runs.split(',').take(MOST_RUNS).filter(|id| shared.runs.find(id).is_some());
-    let ids: Vec<String> = ids.map(str::to_string).collect();
+    let mut ids: Vec<String> = Vec::new();
+    for id in runs.runs.split(',').filter(|id| shared.runs.find(id).is_some()) {
+        if !ids.iter().any(|other| other == id) {
+            ids.push(id.to_string());
+        }
+    }
     if ids.is_empty() {
         return Err(no_run());
+    }
+    if ids.len() > MOST_RUNS {
+        let why = format!("A picture shows {MOST_RUNS} runs at most.");
+        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
     let ask = Ask::new(subject, ids, &options);
     let (with, at_hand) = (Arc::clone(&shared), ask.clone());

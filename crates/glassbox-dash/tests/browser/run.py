@@ -65,7 +65,7 @@ def rate_changes(world):
     """The learning rate is halved, doubled and set, and what was done is told."""
     with world.training() as training, world.context() as context:
         page = world.open(context, training.link)
-        rate = lambda: page.text_content(".rate output")
+        rate = lambda: page.text_content(".rate .now")
         eventually(lambda: rate() == "0.01")
         page.click("text=÷ 2")
         eventually(lambda: rate() == "0.005")
@@ -149,7 +149,7 @@ def lost_connection_loses_nothing(world):
                 eventually(lambda: step(here) == before + 2)
                 proxy.mend()
                 there.wait_for_selector("#link-state[data-state=here]")
-                told = lambda page: [step(page), tile(page, "loss"), tile(page, "time"), page.text_content(".rate output"), changes(page)]
+                told = lambda page: [step(page), tile(page, "loss"), tile(page, "time"), page.text_content(".rate .now"), changes(page)]
                 eventually(lambda: told(there) == told(here))
             # Beside the page as it reads all anew, nothing is missing and nothing there twice.
             before = settled(lambda: told(there))
@@ -192,7 +192,7 @@ def late_reading_takes_nothing_back(world):
         [(route, answer)] = held
         route.fulfill(response=answer)
         there.wait_for_selector("td:has-text('0.5 of the schedule')")
-        told = lambda page: [step(page), page.text_content(".rate output"), changes(page)]
+        told = lambda page: [step(page), page.text_content(".rate .now"), changes(page)]
         assert settled(lambda: told(there)) == told(here)
 
 

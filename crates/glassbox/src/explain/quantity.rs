@@ -51,19 +51,23 @@ impl Quantity {
                 text.char_indices().nth(MOST_SHOWN).map(|(at, _)| format!("{} …", &text[..at]));
             no_such(cut.unwrap_or(text.to_string()), reason.to_string())
         };
-        let text = &text.split_whitespace().collect::<String>();
         let (name, places) = text
+            .trim()
             .strip_suffix(']')
             .and_then(|text| text.split_once('['))
             .ok_or_else(|| fail("it ends with the place of a number in brackets"))?;
         let places: Vec<usize> = places
             .split(',')
-            .map(|place| place.parse().map_err(|_| fail("places are whole numbers from 0")))
+            .map(|place| place.trim().parse().map_err(|_| fail("places are whole numbers from 0")))
             .collect::<Result<_>>()?;
-        let (is_gradient, name) = match name.strip_prefix("dL/d") {
-            Some(name) => (true, name),
-            None => (false, name),
+        let (is_gradient, name) = match name.split_once('/') {
+            Some((above, below)) if above.trim() == "dL" => {
+                let name = below.trim().strip_prefix('d');
+                (true, name.ok_or_else(|| fail("a gradient is dL/d and what it is by"))?)
+            }
+            _ => (false, name),
         };
+        let name = name.trim();
         if let Some((layer, parameter)) = name.split_once('.') {
             let layer = layer.parse().map_err(|_| fail("a layer is a whole number from 0"))?;
             return match (parameter, &places[..]) {

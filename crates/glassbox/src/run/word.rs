@@ -15,6 +15,7 @@ pub fn shell_word(path: impl AsRef<Path>) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_name_is_one_word_of_a_shell() {
         assert_eq!(shell_word("runs/digits-1"), "runs/digits-1");

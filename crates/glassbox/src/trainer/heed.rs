@@ -22,11 +22,9 @@ impl Trainer {
     pub(super) fn heed(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Option<u64>> {
         let mut is_waiting = false;
         loop {
+            self.heed_rate(sink)?;
             if self.ending(stop).is_some() {
                 return Ok(None);
-            }
-            if let Some(factor) = self.control.take_factor() {
-                self.change_rate(factor, sink)?;
             }
             let order = self.control.order(self.progress.step);
             if order == Order::Pause {
@@ -63,12 +61,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// From the next step on, rates are multiplied by `factor`. It is kept in a checkpoint at once: what somebody
-    /// decided is not decided again where a run is resumed.
-    fn change_rate(&mut self, factor: f32, sink: &mut dyn Sink) -> Result<()> {
-        if factor == self.progress.rate_factor(self.progress.step) {
+    /// From the next step on, rates are multiplied by the factor that somebody wishes for. It is kept in a checkpoint at
+    /// once: what was decided is not decided again where a run is resumed.
+    pub(super) fn heed_rate(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let before = self.progress.rate_factor(self.progress.step);
+        let Some(factor) = self.control.take_factor().filter(|factor| *factor != before) else {
             return Ok(());
-        }
+        };
         self.progress.set_rate_factor(factor);
         self.checkpoint(sink)?;
         self.tell_change(Change::Rate { factor }, sink)?;
@@ -84,6 +83,11 @@ impl Trainer {
     pub(super) fn tell(&self, phase: Phase) {
         let step = self.progress.step;
         self.control.tell(phase, step, self.progress.rate_factor(step));
+    }
+
+    /// Says to whoever controls the training that it is over, with all that follows it.
+    pub(crate) fn say_over(&self) {
+        self.tell(Phase::Over);
     }
 
     /// How the GPU is doing, if it is time to ask.

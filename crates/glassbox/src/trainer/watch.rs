@@ -17,8 +17,8 @@ use crate::samples::Samples;
 use crate::tensor::Tensor;
 use std::time::{Duration, Instant};
 
-/// No larger learning rate is proposed: from here on a tenth of what failed is no cure.
-const MOST_RATE: f64 = 0.1;
+/// Of a learning rate above 1 a tenth is no cure; this one suits every optimizer and reduction.
+const SMALL_RATE: f64 = 1e-3;
 
 /// The last sound state.
 #[derive(Default)]
@@ -101,15 +101,16 @@ impl Trainer {
             // Whoever begins again with a smaller rate would still have the factor after a resume.
             _ if factor > 1.0 => {
                 let less = round(f64::from(factor) / 10.0);
-                format!(
-                    "the learning rate was multiplied by {factor}: go on from a checkpoint with --rate-factor {less}, or try \
-                     {or}"
-                )
+                let how = match self.saved {
+                    Some(_) => format!("go on from it with --resume and --rate-factor {less}"),
+                    None => format!("try a factor of {less}"),
+                };
+                format!("the learning rate was multiplied by {factor}: {how}, or {or}")
             }
             _ => {
                 let tenth = f64::from(self.settings.lr) / 10.0;
-                let (rate, how) = match tenth > MOST_RATE {
-                    true => (MOST_RATE, "a usual learning rate"),
+                let (rate, how) = match self.settings.lr > 1.0 {
+                    true => (SMALL_RATE, "a far smaller learning rate"),
                     false => (tenth, "a learning rate ten times smaller"),
                 };
                 format!("try {how}, --lr {}, or {or}", round(rate))
