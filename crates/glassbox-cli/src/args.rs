@@ -130,7 +130,8 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// From here on, multiply the schedule's learning rates by this; 1 undoes what was set in the dashboard
-    #[arg(long, value_name = "X", value_parser = factor, allow_negative_numbers = true, requires = "resume")]
+    #[arg(long, value_name = "X", value_parser = factor, allow_negative_numbers = true, requires = "resume",
+        conflicts_with_all = ["seeds", "lrs"])]
     pub rate_factor: Option<f32>,
     /// Print one JSON object at the end, and nothing else, to stdout
     #[arg(long)]

@@ -12,8 +12,8 @@ use std::path::Path;
 pub fn run(arguments: Eval) -> Result<(), Failure> {
     let (device, _) = Device::choose(arguments.device.device, arguments.device.threads)?;
     let mut network = glassbox::run::load_model(&arguments.model, arguments.network.as_deref())?;
-    let name = data_name(arguments.data.as_deref(), &arguments.model)?;
-    let data = load(&name, &load_options(arguments.data_dir.as_deref(), arguments.data.is_some()))?;
+    let directory = arguments.data_dir.as_deref();
+    let data = data_for(&arguments.model, arguments.data.as_deref(), directory)?;
     let name = data.test.name.clone();
     let samples = Samples::new(data.test)?;
     let found = evaluate(&mut network, &device, &samples)?;
@@ -67,8 +67,25 @@ pub fn data_of(
     Ok(data)
 }
 
-/// The data that were asked for, or else what the run was trained on.
-pub fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
+/// The data that were asked for, or else what the run or model was trained on.
+pub fn data_for(
+    model: &Path,
+    asked: Option<&str>,
+    directory: Option<&Path>,
+) -> Result<DataPair, Failure> {
+    let name = data_name(asked, model)?;
+    let data = load(&name, &load_options(directory, asked.is_some()))?;
+    let is_run = asked.is_none() && model.is_dir();
+    if is_run && RunRecord::read(model)?.check_data(model, &data).is_err() {
+        note(format!(
+            "warning: {} holds other data than those that the run was trained on (hint: --data-dir says where they lie)",
+            data.source
+        ));
+    }
+    Ok(data)
+}
+
+fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
     if let (None, true) = (asked, model.is_dir()) {
         return Ok(RunRecord::read(model)?.data.place().to_string());
     }

@@ -2,10 +2,8 @@
 
 use crate::Failure;
 use crate::args::Explain;
-use crate::eval::data_name;
+use crate::eval::data_for;
 use crate::output::say;
-use crate::train::load_options;
-use glassbox::data::load;
 use glassbox::{Device, Init, Loss, Network, Quantity, Samples, evaluate, explain, run};
 use std::path::Path;
 
@@ -32,12 +30,10 @@ pub fn run(arguments: Explain) -> Result<(), Failure> {
 fn batch(arguments: &Explain, network: &Network) -> Result<Samples, Failure> {
     let path = Path::new(&arguments.model);
     // Of a run, the images that it learned from.
-    let name = match (&arguments.data, path.exists()) {
-        (None, false) => "digits".to_string(),
-        _ => data_name(arguments.data.as_deref(), path)?,
-    };
-    let options = load_options(arguments.data_dir.as_deref(), arguments.data.is_some());
-    let samples = Samples::new(load(&name, &options)?.train)?;
+    let asked = arguments.data.as_deref().or((!path.exists()).then_some("digits"));
+    let set = data_for(path, asked, arguments.data_dir.as_deref())?.train;
+    let name = set.name.clone();
+    let samples = Samples::new(set)?;
     evaluate::check_widths(network, &samples)?;
     let (first, count) = (arguments.first, arguments.batch);
     if count == 0 || first.checked_add(count).is_none_or(|end| end > samples.len()) {

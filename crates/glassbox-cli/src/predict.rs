@@ -2,11 +2,10 @@
 
 use crate::Failure;
 use crate::args::Predict;
-use crate::eval::data_name;
+use crate::eval::data_for;
 use crate::image::{in_characters, read_png};
 use crate::output::{note, say};
-use crate::train::load_options;
-use glassbox::data::{load, prepare};
+use glassbox::data::prepare;
 use glassbox::{Device, Flow, Network};
 use serde_json::{Value, json};
 
@@ -52,9 +51,9 @@ pub fn run(arguments: Predict) -> Result<(), Failure> {
 }
 
 fn test_images(arguments: &Predict) -> Result<Vec<Image>, Failure> {
-    let name = data_name(arguments.data.as_deref(), &arguments.model)?;
-    let set =
-        load(&name, &load_options(arguments.data_dir.as_deref(), arguments.data.is_some()))?.test;
+    let directory = arguments.data_dir.as_deref();
+    let set = data_for(&arguments.model, arguments.data.as_deref(), directory)?.test;
+    let name = &set.name;
     let image = |&row: &usize| {
         if row >= set.len() {
             let message = format!(

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Outcome, command, few_digits, folder, glassbox, small_run, word};
+use common::{Outcome, command, few_digits, folder, glassbox, idx, small_run, word};
 use std::path::Path;
 
 /// Writes a PNG file.
@@ -50,6 +50,31 @@ fn eval_says_what_train_said() {
     glassbox(home.path(), &["eval", "run", "--data", "mnist"]).hints(&[1]);
     glassbox(home.path(), &["eval", "run", "--device", "cuda"]).hints(&[3]);
     glassbox(home.path(), &["eval", "run", "--model", "784-99-relu-10"]).hints(&[1, 2]);
+}
+
+#[test]
+fn other_data_than_those_of_the_run_are_said_to_be() {
+    let (home, data) = (folder(), folder());
+    let write = |first: u32| {
+        for (half, first, count) in [("train", first, 400), ("t10k", first + 1000, 50)] {
+            let (pixels, labels) = glassbox::data::digits::generate(1, first, count);
+            let file = |kind: &str| data.path().join(format!("{half}-{kind}-ubyte"));
+            idx(&file("images-idx3"), &[count, 28, 28], &pixels);
+            idx(&file("labels-idx1"), &[count], &labels);
+        }
+    };
+    write(0);
+    let train = ["train", "--data", word(data.path()), "--epochs", "1", "--out", "run", "--quiet"];
+    glassbox(home.path(), &train).ok();
+    let asked = [&["eval", "run"][..], &["explain", "run", "dL/db2[3]"], &["predict", "run"]];
+    let warns = |words: &[&str]| {
+        glassbox(home.path(), words).ok().stderr.contains("holds other data than those")
+    };
+    assert!(asked.iter().all(|words| !warns(words)));
+    write(5000);
+    assert!(asked.iter().all(|words| warns(words)));
+    let named = ["eval", "run", "--data", word(data.path())];
+    assert!(!warns(&named), "whoever names data knows which");
 }
 
 #[test]
@@ -287,8 +312,8 @@ fn a_wrong_label_is_noticed() {
     let folder = folder();
     for (half, labels) in [("train", [0, 1, 2, 77]), ("t10k", [0, 1, 2, 1])] {
         let path = |kind: &str| folder.path().join(format!("{half}-{kind}-ubyte"));
-        common::idx(&path("images-idx3"), &[4, 2, 2], &[9; 16]);
-        common::idx(&path("labels-idx1"), &[4], &labels);
+        idx(&path("images-idx3"), &[4, 2, 2], &[9; 16]);
+        idx(&path("labels-idx1"), &[4], &labels);
     }
     let words = ["train", "--data", ".", "--epochs", "1", "--model", "4-3-relu-78"];
     let outcome = glassbox(folder.path(), &words).ok();

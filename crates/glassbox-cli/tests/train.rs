@@ -152,7 +152,7 @@ fn a_rate_that_made_a_run_diverge_is_undone() {
     let on = ["train", "--resume", "part", "--json", "--max-steps", "9999"];
     let with_factor = |factor| [&on[..], &["--rate-factor", factor]].concat();
     let failed = glassbox(folder.path(), &with_factor("1000")).hints(&[1]);
-    let hint = "multiplied by 1000: go on from it with --resume and --rate-factor 100";
+    let hint = "multiplied by 1000: go on with --resume and --rate-factor 1";
     assert!(failed.stderr.contains(hint), "{failed:?}");
     // Whoever goes on without a word has it again.
     let again = glassbox(folder.path(), &on).hints(&[1]);
@@ -172,6 +172,10 @@ fn a_rate_that_made_a_run_diverge_is_undone() {
         glassbox(folder.path(), &words).hints(&[2]);
     }
     glassbox(folder.path(), &with(&["--rate-factor", "2"])).fails(&[2]);
+    for sweep in [&["--lrs", "0.1,0.2"][..], &["--seeds", "1..2"]] {
+        let words = ["train", "--data", few_digits(), "--rate-factor", "2"];
+        glassbox(folder.path(), &[&words[..], sweep].concat()).fails(&[2]);
+    }
 }
 
 #[test]

@@ -44,6 +44,14 @@ struct Piece {
     samples: Samples,
 }
 
+/// Why there is no batch.
+pub(crate) enum Missing {
+    /// The images are not at hand.
+    Absent(Why),
+    /// There are no such images.
+    Beyond(Why),
+}
+
 /// So many images are kept, beginning at a multiple of half of them.
 const PIECE: usize = 4096;
 
@@ -92,13 +100,18 @@ impl Images {
     }
 
     /// The images first..first + count of the test set.
-    pub fn test_batch(&self, run: &Run, first: usize, count: usize) -> Result<Samples, Why> {
-        batch(self.test(run)?, first, count, "test")
+    pub fn test_batch(&self, run: &Run, first: usize, count: usize) -> Result<Samples, Missing> {
+        batch(self.test(run).map_err(Missing::Absent)?, first, count, "test")
     }
 
     /// The images first..first + count of the training set.
-    pub fn training_batch(&self, run: &Run, first: usize, count: usize) -> Result<Samples, Why> {
-        let record = record(run)?;
+    pub fn training_batch(
+        &self,
+        run: &Run,
+        first: usize,
+        count: usize,
+    ) -> Result<Samples, Missing> {
+        let record = record(run).map_err(Missing::Absent)?;
         let (name, sums) = (&record.data.name, &record.data.sha256);
         if let Some(set) = self.lent(sums, |lent| &lent.train) {
             return batch(set, first, count, "training");
@@ -110,7 +123,8 @@ impl Images {
         let begin = first / MOST_BATCH * MOST_BATCH;
         if !kept.as_ref().is_some_and(|piece| piece.sums == *sums && piece.first == begin) {
             *kept = None;
-            let samples = samples(self.read(run, &record, "training")?.train)?;
+            let read = self.read(run, &record, "training").and_then(|pair| samples(pair.train));
+            let samples = read.map_err(Missing::Absent)?;
             let all = samples.len();
             let samples = samples.range(begin.min(all)..all.min(begin.saturating_add(PIECE)));
             *kept = Some(Piece { sums: sums.clone(), first: begin, all, samples });
@@ -148,17 +162,17 @@ fn samples(set: Arc<Dataset>) -> Result<Samples, Why> {
     Samples::new(set).map_err(|error| error.to_string())
 }
 
-fn batch(set: Arc<Dataset>, first: usize, count: usize, which: &str) -> Result<Samples, Why> {
+fn batch(set: Arc<Dataset>, first: usize, count: usize, which: &str) -> Result<Samples, Missing> {
     check(first, count, set.len(), &set.name, which)?;
-    Ok(samples(set)?.range(first..first + count))
+    Ok(samples(set).map_err(Missing::Absent)?.range(first..first + count))
 }
 
 /// An error unless there are such images.
-fn check(first: usize, count: usize, all: usize, name: &str, which: &str) -> Result<(), Why> {
+fn check(first: usize, count: usize, all: usize, name: &str, which: &str) -> Result<(), Missing> {
     if count > 0 && count <= MOST_BATCH && first.checked_add(count).is_some_and(|end| end <= all) {
         return Ok(());
     }
-    Err(format!(
+    Err(Missing::Beyond(format!(
         "{name} has {all} {which} images, counted from 0, and a batch 1 to {MOST_BATCH} of them."
-    ))
+    )))
 }

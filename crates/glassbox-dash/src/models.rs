@@ -11,6 +11,7 @@ use glassbox::file::{NamedArray, checkpoint};
 use glassbox::run::{CHECKPOINTS, MODEL, load_model};
 use glassbox::{Device, Init, Network, RunRecord};
 use glassbox_plot::Seen;
+use serde::Serialize;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -37,6 +38,14 @@ const MOST: usize = 3;
 
 /// Why there is no picture, and what to do.
 pub(crate) type Why = String;
+
+/// What was asked for, or why there is none: that is an answer, not a failure.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Told<T> {
+    Known(T),
+    Not { why: Why },
+}
 
 impl Models {
     /// The newest network of a run that is at hand.

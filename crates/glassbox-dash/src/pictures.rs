@@ -71,6 +71,9 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// While this process trains, drawing anew takes at most one part in so many of the time.
 const SHARE: u32 = 100;
 
+/// What could not be drawn is tried again after so long, if somebody asks.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// What cannot be drawn yet is known after so long; what takes longer has had its time.
 const SOON: Duration = Duration::from_millis(5);
 
@@ -161,7 +164,9 @@ impl Pictures {
         next: Option<Instant>,
     ) -> Option<Shown> {
         let drawn = Arc::clone(lock(&self.kept).get(ask)?);
-        if drawn.version == version {
+        // Why there was none may no longer be so: data were put where they are looked for.
+        let is_final = drawn.picture.is_ok() || drawn.at.elapsed() < RETRY;
+        if drawn.version == version && is_final {
             return Some(Shown { drawn, stale: None });
         }
         // Nobody else needs the processors.
@@ -244,10 +249,14 @@ mod tests {
         assert_eq!(show(&errors, 2, true).drawn.picture, Ok("2".to_string()));
         sleep(PERIOD);
         assert_eq!(show(&errors, 3, true).drawn.picture, Ok("2".to_string()));
+        // Nor is why there is none for ever so, though nothing of the run has changed.
+        assert!(pictures.show_with(&ask("image", 0), 1, true, why).drawn.picture.is_err());
+        sleep(RETRY);
+        assert_eq!(show(&ask("image", 0), 1, true).drawn.picture, Ok("3".to_string()));
         // Another kind is drawn once at once, and everything where nobody trains.
-        assert_eq!(show(&ask("rate", 0), 1, true).drawn.picture, Ok("3".to_string()));
-        assert_eq!(show(&ask("rate", 50), 1, true).drawn.picture, Ok("3".to_string()));
-        assert_eq!(show(&ask("rate", 50), 1, false).drawn.picture, Ok("4".to_string()));
+        assert_eq!(show(&ask("rate", 0), 1, true).drawn.picture, Ok("4".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, true).drawn.picture, Ok("4".to_string()));
+        assert_eq!(show(&ask("rate", 50), 1, false).drawn.picture, Ok("5".to_string()));
         // Looks that hardly differ are one.
         assert!(ask("curves", 50) == ask("curves", 51) && ask("curves", 50) != ask("curves", 55));
     }

@@ -172,6 +172,9 @@ impl Run {
     /// What cannot be read is as good as nothing: the page shows an empty run.
     fn follow(&self, state: &mut State, tell: &mut dyn FnMut(Found)) {
         let is_another = state.follower.is_another().unwrap_or(false);
+        if is_another {
+            state.record = RunRecord::read(&self.folder).ok();
+        }
         let State { story: Some(story), follower, .. } = state else { return };
         let story = Arc::make_mut(story);
         if is_another {

@@ -5,15 +5,19 @@ use crate::feed::lock;
 use crate::run::Run;
 use glassbox::RunRecord;
 use glassbox::run::EVENTS;
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 /// All runs, in the order in which they were found. None ever goes.
 #[derive(Default)]
 pub(crate) struct Runs {
     folders: Vec<PathBuf>,
     all: Mutex<Vec<Arc<Run>>>,
+    left_out: AtomicUsize,
 }
 
 /// The most runs, and the most folders that are looked into for them.
@@ -36,7 +40,7 @@ impl Runs {
                 hint: "name the folder of a run, or one that holds runs, such as runs",
             })?;
         }
-        Ok(Runs { folders: folders.to_vec(), all: Mutex::default() })
+        Ok(Runs { folders: folders.to_vec(), ..Runs::default() })
     }
 
     /// All of them, in the order in which they were found.
@@ -47,6 +51,11 @@ impl Runs {
     /// The run of that id.
     pub fn find(&self, id: &str) -> Option<Arc<Run>> {
         lock(&self.all).iter().find(|run| run.id == id).cloned()
+    }
+
+    /// How many runs were found and are not among them, as there are too many.
+    pub fn left_out(&self) -> usize {
+        self.left_out.load(Ordering::Relaxed)
     }
 
     /// Its place among them.
@@ -84,14 +93,27 @@ impl Runs {
                 below(folder, "", DEPTH, &mut left, &mut found);
             }
         }
+        if found.len() > MOST_RUNS {
+            // The newest are those that somebody wants to see.
+            found.sort_by_cached_key(|(folder, _)| Reverse(written(folder)));
+        }
+        let mut left_out = 0;
         for (folder, name) in found {
             let run = Run::new(&folder, &name, None);
             let mut all = lock(&self.all);
-            if all.len() < MOST_RUNS && all.iter().all(|other| other.id != run.id) {
-                all.push(Arc::new(run));
+            match all.iter().any(|other| other.id == run.id) {
+                true => {}
+                false if all.len() < MOST_RUNS => all.push(Arc::new(run)),
+                false => left_out += 1,
             }
         }
+        self.left_out.store(left_out, Ordering::Relaxed);
     }
+}
+
+/// When something was last written of a run.
+fn written(folder: &Path) -> Option<SystemTime> {
+    folder.join(EVENTS).metadata().ok()?.modified().ok()
 }
 
 fn is_run(folder: &Path) -> bool {

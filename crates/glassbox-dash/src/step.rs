@@ -1,7 +1,7 @@
 //! The open step: a number of a training step, with everything that it is made of.
 
-use crate::images::Images;
-use crate::models::Why;
+use crate::images::{Images, Missing};
+use crate::models::{Told, Why};
 use crate::run::Run;
 use glassbox::{
     Device, Explanation, Loss, Network, Quantity, Reduction, Samples, evaluate, explain,
@@ -39,7 +39,7 @@ const MOST_FLOPS: u64 = 1 << 27;
 
 impl Ask {
     /// Opens the step that a network makes on the images.
-    pub fn open(&self, network: &Network, run: &Run, images: &Images) -> Result<Opened, Why> {
+    pub fn open(&self, network: &Network, run: &Run, images: &Images) -> Result<Told<Opened>, Why> {
         let quantity = Quantity::parse(&self.what, network).map_err(|error| error.to_string())?;
         let record = run.facts().1.ok_or("The run's folder does not say what it is made of.")?;
         let (first, count) = (self.first, self.batch.unwrap_or(record.settings.batch));
@@ -49,14 +49,19 @@ impl Ask {
                  `glassbox explain`."
             ));
         }
-        let samples = match self.test {
-            0 => images.training_batch(run, first, count)?,
-            _ => images.test_batch(run, first, count)?,
+        let batch = match self.test {
+            0 => images.training_batch(run, first, count),
+            _ => images.test_batch(run, first, count),
+        };
+        let samples = match batch {
+            Ok(samples) => samples,
+            Err(Missing::Absent(why)) => return Ok(Told::Not { why }),
+            Err(Missing::Beyond(why)) => return Err(why),
         };
         evaluate::check_widths(network, &samples).map_err(|error| error.to_string())?;
         let reduction = record.settings.reduction;
         let explanation = open(network, &samples, reduction, &quantity)?;
-        Ok(Opened {
+        Ok(Told::Known(Opened {
             first,
             batch: count,
             images: record.data.name.clone(),
@@ -66,7 +71,7 @@ impl Ask {
                 Reduction::Sum => "sum",
             },
             explanation,
-        })
+        }))
     }
 }
 

@@ -302,7 +302,7 @@ impl Runs {
 
     fn compare(&mut self, picture: Picture, details: &Details) -> Result<String> {
         if self.found.iter().all(|found| found.history.steps.is_empty()) {
-            return Err(self.nothing("no step of it is known", "wait until one was made"));
+            return Err(self.nothing("no step of it is known", "its events.jsonl tells of them"));
         }
         // The test samples are a mark on the curves of a single run, if they are at hand.
         let test: Option<Test> = match (picture, self.found.len()) {
@@ -337,7 +337,7 @@ impl Runs {
 
     fn seen(&mut self) -> Result<&(Arc<Dataset>, Seen)> {
         if self.judged()?.data.is_none() {
-            let reason = "the data that it was trained on are not at hand";
+            let reason = "the data that it was trained on are not at hand, or others by now";
             return Err(self.nothing(reason, "--data-dir says where they lie"));
         }
         Ok(self.judged()?.data.as_ref().expect("they are there"))

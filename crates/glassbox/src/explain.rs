@@ -305,5 +305,6 @@ impl fmt::Display for Explanation {
 /// The error that there is no such number.
 fn no_such(text: String, reason: String) -> Error {
     let hint = "dL/dW2[17,3], dL/db2[3], z1[0,5], a1[0,5], dL/da1[0,5], or with PyTorch's names 2.weight[3,17]";
-    Error::Setting { setting: "quantity", value: text, reason, hint: hint.to_string() }
+    let value = format!("{text:?}");
+    Error::Setting { setting: "quantity", value, reason, hint: hint.to_string() }
 }

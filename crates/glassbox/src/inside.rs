@@ -12,6 +12,7 @@ use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::plan::{Layered, Plan, Steps};
 use crate::tensor::Tensor;
+use crate::twin::Twin;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -107,11 +108,9 @@ impl Spread {
             let bin = (scale * (f64::from(x) - f64::from(low))) as usize;
             bins[bin.min(BINS - 1)] += 1;
         }
-        let all =
-            total(numbers.len(), |i| square(if numbers[i].is_finite() { numbers[i] } else { 0.0 }));
-        let not_finite = numbers.iter().map(|x| u64::from(!x.is_finite())).sum();
         let (mean, deviation) = (mean as f32, variance.sqrt() as f32);
-        Spread { range: [low, high], mean, deviation, norm: all.sqrt(), not_finite, bins }
+        let (norm, not_finite) = norm(numbers);
+        Spread { range: [low, high], mean, deviation, norm, not_finite, bins }
     }
 }
 
@@ -125,12 +124,16 @@ pub(crate) struct Looks {
     is_frugal: bool,
     /// Where looks are taken if the training is on a GPU.
     aside: Option<Device>,
+    /// What they are taken on.
+    twin: Option<Twin>,
+    plan: Layered,
 }
 
 impl Looks {
     /// Looks from `step` on.
     pub(crate) fn new(step: u64, is_frugal: bool) -> Looks {
-        Looks { last: step, due: 0.0, is_frugal, aside: None }
+        let plan = Layered::default();
+        Looks { last: step, due: 0.0, is_frugal, aside: None, twin: None, plan }
     }
 
     /// The next step to be looked at, counted from 1, after `step` steps and so many seconds of training.
@@ -162,10 +165,11 @@ impl Looks {
             },
             device => device.clone(),
         };
-        let (mut after, mut optimizer) = (network.clone(), optimizer.clone());
+        let twin = self.twin.get_or_insert_with(|| Twin::new(network, optimizer));
+        twin.take(network, optimizer);
         let steps = Steps { device: &device, ..*steps };
-        Layered::default().run(&mut after, &mut optimizer, &steps)?;
-        let layers = inside(network, &after);
+        self.plan.run(&mut twin.network, &mut twin.optimizer, &steps)?;
+        let layers = inside(network, &twin.network);
         self.last = u64::from(steps.moment.step) + 1;
         Ok(layers)
     }
@@ -203,23 +207,36 @@ fn parameter(old: &Parameter, new: &Parameter) -> ParameterInside {
     ParameterInside { name: old.name.to_string(), value, gradient, update_ratio }
 }
 
+/// ‖x‖ of the numbers that are finite, and how many are not.
+fn norm(x: &[f32]) -> (f64, u64) {
+    let sum = total([x], |[x]| square(x));
+    // No sum of squares of finite f32 is beyond f64, so this is the only way to infinity.
+    if sum.is_finite() {
+        return (sum.sqrt(), 0);
+    }
+    let finite = total([x], |[x]| square(if x.is_finite() { x } else { 0.0 }));
+    (finite.sqrt(), x.iter().map(|x| u64::from(!x.is_finite())).sum())
+}
+
 /// ‖a − b‖
 fn distance(a: &Tensor, b: &Tensor) -> f64 {
-    let (a, b) = (a.data(), &b.data()[..a.len()]);
-    total(a.len(), |i| square(a[i] - b[i])).sqrt()
+    total([a.data(), b.data()], |[a, b]| square(a - b)).sqrt()
 }
 
 fn square(x: f32) -> f64 {
     f64::from(x) * f64::from(x)
 }
 
-/// Adds up `count` numbers, in eight sums side by side: one sum would wait for itself.
-fn total(count: usize, number: impl Fn(usize) -> f64) -> f64 {
+/// Adds up what `number` makes of numbers that stand side by side, in eight sums: one sum would wait for itself.
+fn total<const N: usize>(slices: [&[f32]; N], number: impl Fn([f32; N]) -> f64) -> f64 {
+    let blocks = slices.map(|slice| slice.as_chunks::<8>());
     let mut sums = [0.0; 8];
-    for first in (0..count / 8).map(|i| 8 * i) {
-        (0..8).for_each(|i| sums[i] += number(first + i));
+    for at in 0..blocks[0].0.len() {
+        let block = blocks.map(|(blocks, _)| blocks[at]);
+        (0..8).for_each(|i| sums[i] += number(block.map(|block| block[i])));
     }
-    let rest = (count / 8 * 8..count).map(number).sum::<f64>();
+    let rest = (0..blocks[0].1.len()).map(|i| number(blocks.map(|(_, rest)| rest[i])));
+    let rest = rest.sum::<f64>();
     sums.iter().sum::<f64>() + rest
 }
 

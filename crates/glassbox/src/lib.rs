@@ -66,6 +66,7 @@ pub mod samples;
 pub mod settings;
 pub mod template;
 pub mod trainer;
+mod twin;
 
 pub mod run;
 pub mod sweep;

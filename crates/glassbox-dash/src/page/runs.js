@@ -86,7 +86,8 @@ export function update() {
   const beside = together();
   hint.hidden = runs.length < 2;
   list.classList.toggle("alone", runs.length < 2);
-  say(summary, runs.length === 1 ? "1 run" : `${runs.length} runs`);
+  const count = runs.length === 1 ? "1 run" : `${runs.length} runs`;
+  say(summary, store.leftOut ? `${count}, the newest of ${runs.length + store.leftOut}` : count);
   fill(list, runs.map((run) => run.id).join(), () => runs.map((run) => {
     if (!rows.has(run.id)) rows.set(run.id, row(run));
     return rows.get(run.id).element;

@@ -13,7 +13,8 @@ export const store = {
   /** Runs in full, by id. */
   full: new Map(),
   host: null,
-  version: "",
+  /** How many runs are not in the list, as there are too many. */
+  leftOut: 0,
   /** `starting`, `here`, `lost`, `over` or `refused`. */
   link: "starting",
 };
@@ -114,7 +115,7 @@ async function load() {
   if (!found) return null;
   follow(found.id);
   isBehind = false;
-  store.version = found.version;
+  store.leftOut = found.left_out;
   found.runs.forEach((run) => learn(run, found.id));
   drop(new Set(found.runs.map((run) => run.id)), found.id);
   looked.forEach((id) => read(id, 0));

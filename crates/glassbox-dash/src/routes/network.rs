@@ -4,7 +4,7 @@ use super::{Asked, Refusal, broken, no_run, refuse};
 use crate::anatomy::{Anatomy, Unit};
 use crate::feed::lock;
 use crate::look::{Choice, Looked, MOST_SIDE};
-use crate::models::{Model, Why};
+use crate::models::{Model, Told, Why};
 use crate::run::Run;
 use crate::shared::Shared;
 use crate::step::{Ask, Opened};
@@ -12,7 +12,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -22,13 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A wish that cannot be is refused; that there is nothing yet is an answer, not a failure.
 type Answer<T> = Result<Json<Told<T>>, Refusal>;
-
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Told<T> {
-    Known(T),
-    Not { why: Why },
-}
 
 /// What an answer needs beside the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +56,7 @@ pub(super) async fn anatomy(
     with_model(shared, &id, Needs::Nothing, |shared, run, model| {
         let images = shared.images.test(run);
         let images = images.as_ref().map(Arc::as_ref);
-        Ok(Anatomy::of(&lock(&model.network), images))
+        Ok(Told::Known(Anatomy::of(&lock(&model.network), images)))
     })
     .await
 }
@@ -75,7 +68,7 @@ pub(super) async fn unit(
     Asked(place): Asked<Place>,
 ) -> Answer<Unit> {
     with_model(shared, &id, Needs::Nothing, move |_, _, model| {
-        Unit::of(model.version, &lock(&model.network), place.layer, place.unit)
+        Unit::of(model.version, &lock(&model.network), place.layer, place.unit).map(Told::Known)
     })
     .await
 }
@@ -98,6 +91,7 @@ pub(super) async fn image(
         };
         let found = choice.find(&set, mistakes.as_ref().map(|seen| &seen.mistakes[..]))?;
         Looked::at_row(model, &mut lock(&model.network), &set, found, output.output)
+            .map(Told::Known)
     })
     .await
 }
@@ -131,6 +125,7 @@ pub(super) async fn drawing(
     }
     with_model(shared, &id, Needs::Nothing, move |_, _, model| {
         Looked::at_drawing(model, &mut lock(&model.network), &ink, sides.width, output.output)
+            .map(Told::Known)
     })
     .await
 }
@@ -141,8 +136,7 @@ pub(super) async fn step(
     Path(id): Path<String>,
     Asked(ask): Asked<Ask>,
 ) -> Answer<Opened> {
-    let needs = if ask.test == 0 { Needs::Nothing } else { Needs::Images };
-    with_model(shared, &id, needs, move |shared, run, model| {
+    with_model(shared, &id, Needs::Nothing, move |shared, run, model| {
         // A copy, so that whoever draws meanwhile does not wait for it.
         let network = lock(&model.network).clone();
         ask.open(&network, run, &shared.images)
@@ -156,7 +150,7 @@ async fn with_model<T: Send + 'static>(
     shared: Arc<Shared>,
     id: &str,
     needs: Needs,
-    with: impl FnOnce(&Shared, &Run, &Model) -> Result<T, Why> + Send + 'static,
+    with: impl FnOnce(&Shared, &Run, &Model) -> Result<Told<T>, Why> + Send + 'static,
 ) -> Answer<T> {
     let run = shared.runs.find(id).ok_or_else(no_run)?;
     let turns = Arc::clone(&shared);
@@ -171,7 +165,7 @@ async fn with_model<T: Send + 'static>(
         {
             return Ok(Told::Not { why });
         }
-        with(&shared, &run, &model).map(Told::Known)
+        with(&shared, &run, &model)
     });
     let found = found.await.map_err(broken)?;
     found.map(Json).map_err(|why| refuse(StatusCode::UNPROCESSABLE_ENTITY, why))

@@ -16,7 +16,8 @@ use std::time::SystemTime;
 #[derive(Serialize)]
 pub(super) struct List {
     id: String,
-    version: &'static str,
+    /// How many more runs there are, which are not among these.
+    left_out: usize,
     runs: Vec<Short>,
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<List>
         let id = lock(&shared.news).last().to_string();
         shared.look();
         let runs = shared.runs.all().iter().map(|run| Short::of(run)).collect();
-        List { id, version: env!("CARGO_PKG_VERSION"), runs }
+        List { id, left_out: shared.runs.left_out(), runs }
     });
     list.await.map(Json).map_err(broken)
 }

@@ -5,7 +5,7 @@
 //! every tensor of each step is looked at: so the first one is found, also where a gradient was lost a step before the
 //! loss showed it.
 
-use super::Trainer;
+use super::{RateChange, Trainer};
 use crate::device::Device;
 use crate::diagnose::{Culprit, NotFinite, examine, round};
 use crate::error::{Error, Result};
@@ -15,6 +15,7 @@ use crate::optim::Optimizer;
 use crate::plan::{Layered, Plan, Steps};
 use crate::samples::Samples;
 use crate::tensor::Tensor;
+use crate::twin::Twin;
 use std::time::{Duration, Instant};
 
 /// Of a learning rate above 1 a tenth is no cure; this one suits every optimizer and reduction.
@@ -29,8 +30,7 @@ pub(super) struct Watch {
 }
 
 struct Kept {
-    network: Network,
-    optimizer: Optimizer,
+    twin: Twin,
     step: u64,
 }
 
@@ -44,38 +44,15 @@ impl Watch {
         let is_sound = network.first_not_finite().is_none();
         if is_sound || self.kept.is_none() {
             match &mut self.kept {
-                Some(kept) => kept.take(network, optimizer, step),
-                None => self.kept = Some(Kept::new(network, optimizer, step)),
+                Some(kept) => {
+                    kept.twin.take(network, optimizer);
+                    kept.step = step;
+                }
+                None => self.kept = Some(Kept { twin: Twin::new(network, optimizer), step }),
             }
         }
         self.due = Some(Instant::now() + 100 * begun.elapsed().max(Duration::from_micros(1)));
         is_sound
-    }
-}
-
-impl Kept {
-    fn new(network: &Network, optimizer: &Optimizer, step: u64) -> Kept {
-        let mut kept = Kept { network: network.clone(), optimizer: optimizer.clone(), step };
-        // Shared gradients would be copied as soon as training wants to change them.
-        for parameter in kept.network.parameters_mut() {
-            parameter.gradient = parameter.gradient.zeros_like(parameter.gradient.shape());
-        }
-        kept.take(network, optimizer, step);
-        kept
-    }
-
-    /// Copies numbers into memory that is there, which leaves that of the training where it is.
-    fn take(&mut self, network: &Network, optimizer: &Optimizer, step: u64) {
-        let copy = |to: &mut Tensor, from: &Tensor| match from.is_f64() {
-            true => *to = from.clone(),
-            false => to.data_mut().copy_from_slice(from.data()),
-        };
-        for (to, (_, from)) in self.network.parameters_mut().zip(network.parameters()) {
-            copy(&mut to.value, &from.value);
-        }
-        let memory = self.optimizer.restore(optimizer.steps()).iter_mut().flatten();
-        memory.zip(optimizer.memory().iter().flatten()).for_each(|(to, from)| copy(to, from));
-        self.step = step;
     }
 }
 
@@ -84,26 +61,28 @@ impl Trainer {
     /// is left of the run.
     pub(super) fn diverged(&self, what: String, last: u64) -> Error {
         let origin = self.origin(last).ok().flatten();
-        let left = match self.saved {
-            Some(step) => format!("the checkpoint of step {step} is sound"),
-            None => "there is no checkpoint yet".to_string(),
+        let change = self.progress.rates.last().filter(|change| change.factor > 1.0);
+        let left = match (self.saved, change) {
+            (Some(step), Some(change)) if step > change.step => {
+                format!("the checkpoint of step {step} is finite, but was trained with that rate")
+            }
+            (Some(step), _) => format!("the checkpoint of step {step} is sound"),
+            (None, _) => "there is no checkpoint yet".to_string(),
         };
         let or = match self.settings.reduction {
             crate::Reduction::Mean => "inputs around 0 with a deviation around 1",
             crate::Reduction::Sum => "--reduction mean",
         };
-        let factor = self.progress.rate_factor(last.saturating_sub(1));
         let cure = match origin.as_ref().map(|origin| &origin.tensor) {
             Some(Culprit::Input) => "take what is not finite out of the inputs".to_string(),
             Some(Culprit::Parameter(_)) => {
                 "training began with it: begin with a network that is finite".to_string()
             }
             // Whoever begins again with a smaller rate would still have the factor after a resume.
-            _ if factor > 1.0 => {
-                let less = round(f64::from(factor) / 10.0);
+            _ if let Some(RateChange { factor, .. }) = change => {
                 let how = match self.saved {
-                    Some(_) => format!("go on from it with --resume and --rate-factor {less}"),
-                    None => format!("try a factor of {less}"),
+                    Some(_) => "go on with --resume and --rate-factor 1".to_string(),
+                    None => format!("try a factor of {}", round(f64::from(*factor) / 10.0)),
                 };
                 format!("the learning rate was multiplied by {factor}: {how}, or {or}")
             }
@@ -130,7 +109,7 @@ impl Trainer {
             Device::Cuda(_) => Device::cpu(Some(1))?,
             device => device.clone(),
         };
-        let (mut before, mut optimizer) = (kept.network.clone(), kept.optimizer.clone());
+        let (mut before, mut optimizer) = (kept.twin.network.clone(), kept.twin.optimizer.clone());
         let mut x = Tensor::zeros(&[0, self.training.width]);
         let mut order = (0, Vec::new());
         for step in kept.step..last {
