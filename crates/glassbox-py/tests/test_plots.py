@@ -183,7 +183,7 @@ def test_what_cannot_be_is_an_error(run, history, call, error, tmp_path, monkeyp
 def test_what_is_missing_has_a_hint(run, tmp_path):
     for name in ["events.jsonl", "model.safetensors"]:
         (tmp_path / name).write_bytes((run / name).read_bytes())
-    with pytest.raises(ValueError, match=r"not at hand \(hint: data_dir says"):
+    with pytest.raises(ValueError, match=r"or others by now \(hint: data_dir says"):
         plots.picture(tmp_path, "confusion")
     assert "◆" in plots.curves(run).svg
     assert "◆" not in plots.curves(tmp_path).svg
