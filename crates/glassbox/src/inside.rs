@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// So many numbers of a tensor are looked at, evenly spaced, if it has more.
-const MOST: usize = 10_000;
+const MOST: usize = 4096;
 
 /// Bins of a histogram.
 pub const BINS: usize = 32;

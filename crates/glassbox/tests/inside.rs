@@ -162,7 +162,7 @@ fn a_spread_counts_every_number_once() {
     let mut many = vec![1.0; 250_000];
     many[249_999] = f32::NAN;
     let spread = Spread::of(&many);
-    assert!(spread.bins.iter().sum::<u32>() <= 10_000 && spread.not_finite == 1);
+    assert!(spread.bins.iter().sum::<u32>() <= 4096 && spread.not_finite == 1);
     assert_eq!(spread.norm, f64::from(249_999u32).sqrt());
     let extreme = Spread::of(&[f32::MAX, f32::MIN, 0.0]);
     assert_eq!(extreme.bins.iter().sum::<u32>(), 3);
