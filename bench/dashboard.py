@@ -116,14 +116,25 @@ class Clients:
 
 def busy(process):
     """How long the dashboard's threads have had a processor, in seconds: what it costs also where others disturb."""
-    nanoseconds = 0
-    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+    return sum(ran for name, ran, _ in threads(process) if name == "dashboard")
+
+
+def waited(process):
+    """How long a thread that trains was ready and had no processor, in seconds; the one that waited most. That is what the
+    training lost to the dashboard and its clients, whatever other machines on the same processors do."""
+    return max((waited for name, _, waited in threads(process) if name.startswith("glassbox")), default=0)
+
+
+def threads(process):
+    """The threads of a process: their names, and how long they ran and waited, in seconds."""
+    found = []
+    for task in pathlib.Path(f"/proc/{process}/task").glob("*"):
         try:
-            if (task / "comm").read_text(encoding="utf-8").strip() == "dashboard":
-                nanoseconds += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
+            ran, waited, _ = map(int, (task / "schedstat").read_text().split())
+            found.append(((task / "comm").read_text(encoding="utf-8").strip(), ran / 1e9, waited / 1e9))
         except OSError:
             pass
-    return nanoseconds / 1e9
+    return found
 
 
 def train(program, how, epochs=EPOCHS, words=()):
@@ -140,9 +151,17 @@ def train(program, how, epochs=EPOCHS, words=()):
                 assert more, f"it ended without a link: {said}"
                 said += more
             clients = Clients(found.group(0), process.pid, how == "panels")
+        lost, is_over = [0.0], threading.Event()
+
+        def watch():
+            while not is_over.wait(PERIOD / 5):
+                lost.append(waited(process.pid))
+
+        threading.Thread(target=watch, daemon=True).start()
         # Whoever does not read what a program says makes it wait.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         report = json.loads(process.stdout.readline())
+        is_over.set()
         if clients:
             clients.close()
         _, status, used = os.wait4(process.pid, 0)
@@ -151,6 +170,7 @@ def train(program, how, epochs=EPOCHS, words=()):
         return {
             "seconds": report["seconds_total"],
             "cpu": used.ru_utime + used.ru_stime,
+            "lost": max(lost) / report["seconds_total"],
             "memory": used.ru_maxrss << 10,
             "sha256": report["model_sha256"],
             "share": clients.busy / report["seconds_total"] if clients else 0,
@@ -206,6 +226,8 @@ def main():
         "cost_of_dashboard": cost(runs, "dashboard"),
         "cost_of_inside": cost(runs, "inside"),
         "cpu_of_dashboard_beside_inside": statistics.median(ratios(runs, "dashboard", "inside", "cpu")),
+        # The share of the time that a thread of the training was ready and had no processor.
+        "lost_to_others": {kind: middle(kind, "lost") for kind in kinds},
         "processor_share_of_dashboard": middle("dashboard", "share"),
         # The clients run on the same processors, which is no cost of the dashboard.
         "processor_share_of_clients": middle("dashboard", "clients"),
