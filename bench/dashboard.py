@@ -147,9 +147,9 @@ def train(program, how, epochs=EPOCHS, words=()):
         if how in ("dashboard", "panels"):
             said = ""
             while not (found := re.search(r"http://\S+", said)):
-                more = process.stderr.readline()
-                assert more, f"it ended without a link: {said}"
-                said += more
+                line = process.stderr.readline()
+                assert line, f"it ended without a link: {said}"
+                said += line
             clients = Clients(found.group(0), process.pid, how == "panels")
         lost, is_over = [0.0], threading.Event()
 

@@ -73,10 +73,14 @@ pub fn data_for(
     asked: Option<&str>,
     directory: Option<&Path>,
 ) -> Result<DataPair, Failure> {
-    let name = data_name(asked, model)?;
-    let data = load(&name, &load_options(directory, asked.is_some()))?;
     let is_run = asked.is_none() && model.is_dir();
-    if is_run && RunRecord::read(model)?.check_data(model, &data).is_err() {
+    let record = is_run.then(|| RunRecord::read(model)).transpose()?;
+    let name = match &record {
+        Some(record) => record.data.place().to_string(),
+        None => data_name(asked, model)?,
+    };
+    let data = load(&name, &load_options(directory, asked.is_some()))?;
+    if record.is_some_and(|record| record.check_data(model, &data).is_err()) {
         note(format!(
             "warning: {} holds other data than those that the run was trained on (hint: --data-dir says where they lie)",
             data.source
@@ -86,9 +90,6 @@ pub fn data_for(
 }
 
 fn data_name(asked: Option<&str>, model: &Path) -> Result<String, Failure> {
-    if let (None, true) = (asked, model.is_dir()) {
-        return Ok(RunRecord::read(model)?.data.place().to_string());
-    }
     let trained_on = || -> Option<String> {
         let file = glassbox::file::safetensors::read(model).ok()?;
         // A file may come from anyone, and is not to choose a folder of this machine.

@@ -12,7 +12,7 @@ pub use reading::{Unread, read_events};
 pub use record::{DataRecord, Report, RunRecord};
 pub use word::shell_word;
 
-use crate::control::Control;
+use crate::control::{Control, Phase};
 use crate::data::DataPair;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -152,7 +152,7 @@ impl Run {
     pub fn train(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Report> {
         let trained = self.train_and_judge(sink, stop);
         // Whoever looks at the run now finds its model.
-        self.trainer.say_over();
+        self.trainer.tell(Phase::Over);
         trained.map_err(|error| match (error, self.trainer.saved()) {
             (Error::Cuda(error @ glassbox_cuda::Error::DeviceLost { .. }), Some(step)) => {
                 Error::LostInRun { error: Box::new(error), folder: self.folder.clone(), step }

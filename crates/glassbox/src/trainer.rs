@@ -7,7 +7,7 @@ mod watch;
 
 pub use progress::{Best, Progress, RateChange};
 
-use crate::control::Control;
+use crate::control::{Control, Phase};
 use crate::device::Device;
 use crate::diagnose::{Attended, Doctor, Finding};
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ impl Trainer {
     /// checkpoint written.
     pub fn run(&mut self, sink: &mut dyn Sink, stop: &AtomicBool) -> Result<Ending> {
         let ending = self.run_on(sink, stop);
-        self.say_over();
+        self.tell(Phase::Over);
         ending
     }
 

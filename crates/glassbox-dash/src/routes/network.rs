@@ -23,13 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A wish that cannot be is refused; that there is nothing yet is an answer, not a failure.
 type Answer<T> = Result<Json<Told<T>>, Refusal>;
 
-/// What an answer needs beside the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    Nothing,
-    Images,
-}
-
 #[derive(Deserialize)]
 pub(super) struct Place {
     layer: usize,
@@ -53,7 +46,7 @@ pub(super) async fn anatomy(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Answer<Anatomy> {
-    with_model(shared, &id, Needs::Nothing, |shared, run, model| {
+    with_model(shared, &id, |shared, run, model| {
         let images = shared.images.test(run);
         let images = images.as_ref().map(Arc::as_ref);
         Ok(Told::Known(Anatomy::of(&lock(&model.network), images)))
@@ -67,7 +60,7 @@ pub(super) async fn unit(
     Path(id): Path<String>,
     Asked(place): Asked<Place>,
 ) -> Answer<Unit> {
-    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
+    with_model(shared, &id, move |_, _, model| {
         Unit::of(model.version, &lock(&model.network), place.layer, place.unit).map(Told::Known)
     })
     .await
@@ -80,14 +73,15 @@ pub(super) async fn image(
     Asked(choice): Asked<Choice>,
     Asked(output): Asked<Output>,
 ) -> Answer<Looked> {
-    with_model(shared, &id, Needs::Images, move |shared, run, model| {
-        let (mistakes, set) = match choice.wrong {
-            0 => (None, shared.images.test(run)?),
-            _ => {
-                let seen = || model.seen(run, &shared.images);
-                let (seen, set) = shared.pictures.charge(shared.is_training(), seen)?;
-                (Some(seen), set)
-            }
+    with_model(shared, &id, move |shared, run, model| {
+        let set = match shared.images.test(run) {
+            Ok(set) => set,
+            Err(why) => return Ok(Told::Not { why }),
+        };
+        let seen = || model.seen(run, &shared.images);
+        let mistakes = match choice.wrong {
+            0 => None,
+            _ => Some(shared.pictures.charge(shared.is_training(), seen)?.0),
         };
         let found = choice.find(&set, mistakes.as_ref().map(|seen| &seen.mistakes[..]))?;
         Looked::at_row(model, &mut lock(&model.network), &set, found, output.output)
@@ -123,7 +117,7 @@ pub(super) async fn drawing(
         );
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    with_model(shared, &id, Needs::Nothing, move |_, _, model| {
+    with_model(shared, &id, move |_, _, model| {
         Looked::at_drawing(model, &mut lock(&model.network), &ink, sides.width, output.output)
             .map(Told::Known)
     })
@@ -136,7 +130,7 @@ pub(super) async fn step(
     Path(id): Path<String>,
     Asked(ask): Asked<Ask>,
 ) -> Answer<Opened> {
-    with_model(shared, &id, Needs::Nothing, move |shared, run, model| {
+    with_model(shared, &id, move |shared, run, model| {
         // A copy, so that whoever draws meanwhile does not wait for it.
         let network = lock(&model.network).clone();
         ask.open(&network, run, &shared.images)
@@ -144,12 +138,10 @@ pub(super) async fn step(
     .await
 }
 
-/// Does something with the newest network of a run, where it keeps no viewer waiting. With `Needs::Images` it is done
-/// where the run's images are at hand.
+/// Does something with the newest network of a run, where it keeps no viewer waiting.
 async fn with_model<T: Send + 'static>(
     shared: Arc<Shared>,
     id: &str,
-    needs: Needs,
     with: impl FnOnce(&Shared, &Run, &Model) -> Result<Told<T>, Why> + Send + 'static,
 ) -> Answer<T> {
     let run = shared.runs.find(id).ok_or_else(no_run)?;
@@ -160,11 +152,6 @@ async fn with_model<T: Send + 'static>(
             Ok(model) => model,
             Err(why) => return Ok(Told::Not { why }),
         };
-        if needs == Needs::Images
-            && let Err(why) = shared.images.test(&run)
-        {
-            return Ok(Told::Not { why });
-        }
         with(&shared, &run, &model)
     });
     let found = found.await.map_err(broken)?;

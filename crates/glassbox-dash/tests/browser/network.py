@@ -86,28 +86,6 @@ def wires(page):
     return page.locator(".wires path").count()
 
 
-def picture_of_readme(page, file):
-    """A digit that is drawn, the unit that it excites most, and the template that it meets."""
-    page.click("[data-tab=network]")
-    page.get_by_role("button", name="Draw", exact=True).click()
-    answers = []
-    page.on("response", lambda answer: "/network/drawing" in answer.url and answers.append(answer))
-    draw(page, SEVEN)
-    page.locator(".verdict", has_text="It reads").wait_for()
-    settled(lambda: len(answers))
-    outputs = answers[-1].json()["layers"][1]["outputs"]
-    units = page.locator("canvas.units")
-    units.click(position=middle(units, outputs.index(max(outputs))))
-    page.locator(".unit h3").wait_for()
-    eventually(lambda: wires(page) > 8)
-    page.mouse.move(2, 2)
-    # The tab alone: its head is on the other picture.
-    left, top, width = page.evaluate("(() => { const box = document.querySelector('[data-tab]').parentElement.getBoundingClientRect(); return [box.left, box.top + scrollY, box.width]; })()")
-    height = page.evaluate("document.documentElement.scrollHeight") - top
-    clip = {"x": left - 16, "y": top - 8, "width": width + 32, "height": height + 8}
-    page.screenshot(path=file, full_page=True, clip=clip)
-
-
 def a_seven_is_read(world):
     """A 7 that is drawn with a mouse, or with a finger on a phone, is read by a network that learned from MNIST."""
     if not os.environ.get("GLASSBOX_DATA"):

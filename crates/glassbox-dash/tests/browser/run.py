@@ -17,6 +17,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import network
+import readme
 from proxy import PREFIX, Proxy
 from world import World, chromium, eventually, is_drawn, picture, settled, step, tile
 
@@ -454,18 +455,6 @@ def stays(world):
 TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, late_reading_takes_nothing_back, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
 
 
-def pictures_of_readme(world, folder):
-    """The README's pictures: a training on the built-in digits after some epochs, and what its network makes of one."""
-    with world.training("--epochs", "24", "--lr", "0.05", run="runs/digits-1") as training, world.context() as context:
-        page = world.open(context, training.link, "digits-1")
-        eventually(lambda: step(page) > 8 * 844, seconds=300)
-        page.click("[data-do=pause]")
-        page.wait_for_selector(".sign:has-text('paused')")
-        settled(lambda: [picture(page, subject) for subject in ("curves", "rate", "throughput")], 3)
-        page.screenshot(path=f"{folder}/dashboard.png")
-        network.picture_of_readme(page, f"{folder}/network.png")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path)
@@ -487,7 +476,7 @@ def main():
         browser = playwright.chromium.launch(executable_path=path, args=words)
         world = World(browser, str(arguments.program.resolve()), arguments.shots)
         if arguments.pictures:
-            return pictures_of_readme(world, arguments.pictures)
+            return readme.draw_pictures(world, arguments.pictures)
         for test in TESTS:
             if arguments.names and test.__name__ not in arguments.names:
                 continue

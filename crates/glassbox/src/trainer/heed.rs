@@ -80,14 +80,9 @@ impl Trainer {
     }
 
     /// Says to the control what the training does.
-    pub(super) fn tell(&self, phase: Phase) {
+    pub(crate) fn tell(&self, phase: Phase) {
         let step = self.progress.step;
         self.control.tell(phase, step, self.progress.rate_factor(step));
-    }
-
-    /// Says to whoever controls the training that it is over, with all that follows it.
-    pub(crate) fn say_over(&self) {
-        self.tell(Phase::Over);
     }
 
     /// How the GPU is doing, if it is time to ask.
