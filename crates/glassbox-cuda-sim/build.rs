@@ -65,10 +65,14 @@ fn forget_others(jobs: &[Job], folder: &Path) {
     }
 }
 
-/// Every .cu file, by its path from its crate.
+/// Every .cu file, by its path from its crate, and the headers that lie beside them.
 fn kernels(engine: &Path) -> Result<Vec<(String, String)>, String> {
     let files = FOLDERS.iter().flat_map(|folder| compile::files_in(&engine.join(folder)));
-    let kernels = files.filter(|file| file.extension().is_some_and(|ending| ending == "cu"));
+    let shared = engine.join("src/ops");
+    let kernels = files.filter(|file| match file.extension().and_then(|ending| ending.to_str()) {
+        Some("cuh") => !file.starts_with(&shared),
+        ending => ending == Some("cu"),
+    });
     let read = |file: PathBuf| {
         let text =
             fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -49,7 +49,7 @@ impl Mode {
     }
 }
 
-const RUNTIME_FILES: &str = "copies fiber memory report scheduler stacks tensor_cores warps \
+const RUNTIME_FILES: &str = "copies early fiber memory report scheduler stacks tensor_cores warps \
      driver/context driver/device driver/event driver/graph driver/launch driver/memory driver/module driver/ptx \
      driver/results driver/settings driver/stream";
 
@@ -154,9 +154,10 @@ impl Compiler {
         let source = self.new_objects()?.join(format!("{stem}-{hash:016x}.cpp"));
         write(&source, &wrapper)?;
         let mut flags = words(&flags);
-        for folder in &folders {
+        // What lies elsewhere is called by its name alone.
+        for (folder, name) in folders.iter().zip(["", &format!("{headers_name}/")]) {
             flags.push(format!("-I{}", folder.display()));
-            flags.push(format!("-ffile-prefix-map={}={headers_name}", folder.display()));
+            flags.push(format!("-ffile-prefix-map={}/={name}", folder.display()));
         }
         flags.extend(["-include".into(), shown(&self.runtime.join("device.h"))]);
         let job = self.job(&source, &stem, hash, flags)?;

@@ -9,6 +9,7 @@
 #include "device/threads.h"
 #include "device/warp.h"
 #include "device/atomics.h"
+#include "device/early.h"
 #include "device/math.h"
 #include "device/tensor_cores.h"
 #include "device/kernel.h"

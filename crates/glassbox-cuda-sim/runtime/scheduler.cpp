@@ -96,6 +96,7 @@ void place_threads() {
         thread.lane = i % 32;
         thread.warp = i / 32;
         thread.state = State::READY;
+        thread.has_waited = false;
         thread.place = {};
         prepare(thread, thread.stack_begin, static_cast<size_t>(thread.stack_end - thread.stack_begin), thread_main);
     }

@@ -16,6 +16,8 @@ struct Thread : Fiber {
     uint3 index;
     unsigned number, lane, warp;
     State state;
+    // For the kernel queued ahead.
+    bool has_waited;
     // Where it waits, if it does.
     Place place;
     // At a meeting of its warp: which lanes it waits for, and what is done when they are there.
@@ -33,6 +35,8 @@ struct Launch {
     void** arguments;
     Order order;
     unsigned seed;
+    // Starts before the launch ahead has ended.
+    bool is_early;
 };
 
 // Runs the kernel to its end, or to its first fault.
@@ -42,6 +46,8 @@ std::optional<Report> run(const Launch& launch);
 extern Thread* current;
 extern const Launch* launch;
 extern uint3 block_position;
+// Whether the launch ahead has not ended, as far as the running thread knows.
+bool is_kernel_ahead_running();
 std::string name_of(const Thread& thread);
 // The same for a thread that is only known by number.
 std::string name_of(unsigned long long block, unsigned thread);

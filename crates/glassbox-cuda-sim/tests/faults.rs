@@ -9,7 +9,7 @@ mod common;
 use std::env;
 
 use common::Argument::{Memory, Unsigned};
-use common::{Argument, Driver, MODES, SUCCESS, say};
+use common::{Argument, Driver, MODES, SUCCESS, line_of, say};
 use glassbox_cuda_sim::{Mode, run_alone};
 
 const ILLEGAL_ADDRESS: i32 = 700;
@@ -97,17 +97,6 @@ const WRONG: &[Fault] = &[
     fault("missing_fence", LAUNCH_FAILED, "race: read after write").takes("iio").with(3, 1),
     fault("division_by_zero", LAUNCH_FAILED, "division by zero").takes("oz"),
 ];
-
-/// The line of the kernel's text that ends in its name.
-fn line_of(kernel: &str) -> String {
-    for (file, text) in common::kernels() {
-        let mark = format!("// {kernel}");
-        if let Some(line) = text.lines().position(|line| line.ends_with(&mark)) {
-            return format!("{file}:{}: ", line + 1);
-        }
-    }
-    panic!("no line says {kernel}");
-}
 
 fn expect_caught(fault: &Fault, mode: Mode, order: &str) {
     let environment =

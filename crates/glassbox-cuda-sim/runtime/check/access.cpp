@@ -20,7 +20,8 @@ __attribute__((section("glassbox_shared_behind"))) static char behind[256];
 namespace sim::checker {
 namespace {
 Region statics, dynamic;
-uint32_t launch_stamp, block_stamp;
+// The first launch is 2, so that a cell that nobody touched, whose stamp is 0, is not of the launch ahead of it.
+uint32_t launch_stamp = 1, block_stamp;
 
 struct Access {
     const char* place;
@@ -67,6 +68,12 @@ void judge_race(Cell& cell, uint32_t stamp, const Access& access) {
     if (__builtin_expect(other != nullptr, 0)) report_race(access, cell, other);
 }
 
+// The running thread has not waited for the kernel ahead.
+void judge_early(const Cell& cell, const Access& access) {
+    const char* done = conflict_with_launch_ahead(cell, launch_stamp, access.kind);
+    if (done != nullptr) refuse(LAUNCH_FAILED, std::string("race: the kernel ahead ") + done + " it, and was not waited for", access);
+}
+
 bool all_written(const unsigned char* states, size_t bytes) {
     uint64_t found = 0, wanted = 0x0202020202020202u;
     if (bytes == 4) {
@@ -99,6 +106,7 @@ void judge_global(size_t offset, const Access& access) {
         if (!page.by_byte && is_smaller_than_a_word(offset, access.bytes)) split(page);
         size_t step = page.by_byte ? 1 : WORD;
         Cell& cell = page.cells[(offset + done) % PAGE / step];
+        if (is_kernel_ahead_running()) judge_early(cell, access);
         judge_race(cell, launch_stamp, access);
         if (access.kind == ATOMIC) clocks_at_exchange(cell);
         done += step;

@@ -53,8 +53,11 @@ void note(Accesses& others, bool& many_warps, bool& many_blocks, uint32_t code) 
 
 const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code) {
     if (cell.stamp != stamp) {
+        bool is_next = cell.stamp + 1 == stamp;
+        bool was_written = is_next && cell.writes.who != NOBODY, was_read = is_next && cell.reads.who != NOBODY;
         cell = {};
         cell.stamp = stamp;
+        cell.was_written = was_written, cell.was_read = was_read;
         cell.writes.who = cell.reads.who = NOBODY;
     }
     bool both_atomic = kind == ATOMIC && cell.writes_are_atomic;
@@ -73,6 +76,13 @@ const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code) {
     cell.writes_are_atomic = kind == ATOMIC;
     note(cell.writes, cell.many_writing_warps, cell.many_writing_blocks, code);
     return nullptr;
+}
+
+const char* conflict_with_launch_ahead(const Cell& cell, uint32_t stamp, Kind kind) {
+    bool is_its_own = cell.stamp + 1 == stamp, is_mine = cell.stamp == stamp;
+    if (is_its_own ? cell.writes.who != NOBODY : is_mine && cell.was_written) return "writes";
+    bool is_read = is_its_own ? cell.reads.who != NOBODY : is_mine && cell.was_read;
+    return is_read && kind != READ ? "reads" : nullptr;
 }
 
 void clocks_at_block(unsigned long long block) {

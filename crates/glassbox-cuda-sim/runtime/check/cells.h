@@ -20,6 +20,8 @@ struct Accesses {
 struct Cell {
     uint32_t stamp;  // of the launch, or for shared memory of the block; a cell with another stamp is empty
     bool writes_are_atomic, many_writing_warps, many_writing_blocks, many_reading_warps, many_reading_blocks;
+    // In the launch before that of the stamp.
+    bool was_written, was_read;
     Accesses writes, reads;
 };
 
@@ -27,6 +29,9 @@ constexpr uint32_t NOBODY = 0xffffffffu;
 
 // Checks the access against the cell, and notes it there. Returns what it races with, or null.
 const Accesses* touch(Cell& cell, uint32_t stamp, Kind kind, uint32_t code);
+
+// What the launch before this one, if it is still under way, did to the place that rules out the access; or null.
+const char* conflict_with_launch_ahead(const Cell& cell, uint32_t stamp, Kind kind);
 
 void clocks_at_block(unsigned long long block);
 // The running thread changed this place of global memory atomically.

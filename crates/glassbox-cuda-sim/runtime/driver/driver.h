@@ -93,7 +93,7 @@ struct Context {
 struct Settings {
     std::string order = "forward";
     size_t memory = size_t{4} << 30;
-    int driver_version = 12000, capability = 80, devices = 1;
+    int driver_version = 12030, capability = 90, devices = 1;
     unsigned long long lost_after = 0;
     // The function that fails, if one does, with which result, and at which call of it, where 0 is at each.
     std::string failing;

@@ -72,20 +72,45 @@ Result check(const Function& function, dim3 grid, dim3 block, unsigned dynamic_b
     if (threads > function.entry.most_threads) return INVALID_VALUE;
     return dynamic_bytes > function.most_dynamic_bytes ? INVALID_VALUE : SUCCESS;
 }
-}  // namespace
-}  // namespace driver
+// What a launch is beside its kernel and its arguments: CUlaunchConfig, with its attributes.
+struct Attribute {
+    int which;
+    char unused[4];
+    union {
+        int is_early;
+        char bytes[64];
+    } value;
+};
+struct Configuration {
+    unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, dynamic_bytes;
+    Handle stream;
+    const Attribute* attributes;
+    unsigned count;
+};
 
-using namespace driver;
+// CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, and what it takes: a chip, and to record it a driver.
+const int EARLY = 6, EARLY_CAPABILITY = 90, EARLY_RECORDED = 12030;
 
-API cuLaunchKernel(Handle function_handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                   unsigned block_y, unsigned block_z, unsigned dynamic_bytes, Handle stream_handle, void** given,
-                   void** extra) {
-    return in_context([&](Context& context) {
+Result read(const Configuration& configuration, bool is_recorded, bool& is_early) {
+    for (unsigned i = 0; i < configuration.count; ++i) {
+        if (configuration.attributes[i].which != EARLY) return NOT_SUPPORTED;
+        is_early = configuration.attributes[i].value.is_early != 0;
+    }
+    if (is_early && settings().capability < EARLY_CAPABILITY) return NOT_SUPPORTED;
+    return is_early && is_recorded && settings().driver_version < EARLY_RECORDED ? STREAM_CAPTURE_UNSUPPORTED : SUCCESS;
+}
+
+Result launch(const Configuration& asked, Handle function_handle, void** given, void** extra,
+              const char* caller = __builtin_FUNCTION()) {
+    auto enqueue_it = [&](Context& context) {
         std::shared_ptr<Function> function = function_of(context, function_handle);
-        std::shared_ptr<Stream> stream = stream_of(context, stream_handle);
+        std::shared_ptr<Stream> stream = stream_of(context, asked.stream);
         if (function == nullptr || stream == nullptr) return INVALID_HANDLE;
-        dim3 grid = {grid_x, grid_y, grid_z}, block = {block_x, block_y, block_z};
+        dim3 grid = {asked.grid_x, asked.grid_y, asked.grid_z}, block = {asked.block_x, asked.block_y, asked.block_z};
+        unsigned dynamic_bytes = asked.dynamic_bytes;
         Result result = check(*function, grid, block, dynamic_bytes);
+        bool is_early = false;
+        if (result == SUCCESS) result = read(asked, stream->capture != nullptr, is_early);
         if (result != SUCCESS) return result;
         const sim::Kernel* kernel = function->kernel;
         if (extra != nullptr || (given == nullptr && kernel->count > 0)) return INVALID_VALUE;
@@ -97,8 +122,23 @@ API cuLaunchKernel(Handle function_handle, unsigned grid_x, unsigned grid_y, uns
                 say(std::string("kernel ") + kernel->name + ": its module has been unloaded");
                 return ILLEGAL_ADDRESS;
             }
-            return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed()});
+            return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed(), is_early});
         };
         return enqueue(context, stream, {std::string("kernel ") + kernel->name, run, uses(*kernel, *arguments)});
-    });
+    };
+    return in_context(enqueue_it, caller);
+}
+}  // namespace
+}  // namespace driver
+
+using namespace driver;
+
+API cuLaunchKernel(Handle function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
+                   unsigned block_z, unsigned dynamic_bytes, Handle stream, void** given, void** extra) {
+    return launch({grid_x, grid_y, grid_z, block_x, block_y, block_z, dynamic_bytes, stream, nullptr, 0}, function, given, extra);
+}
+
+API cuLaunchKernelEx(const Configuration* configuration, Handle function, void** given, void** extra) {
+    if (configuration == nullptr) return INVALID_VALUE;
+    return launch(*configuration, function, given, extra);
 }

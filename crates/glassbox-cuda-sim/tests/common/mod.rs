@@ -31,6 +31,17 @@ pub fn kernels() -> Vec<(String, String)> {
     kernels
 }
 
+/// The line of the kernel's text that ends in its name.
+pub fn line_of(kernel: &str) -> String {
+    for (file, text) in kernels() {
+        let mark = format!("// {kernel}");
+        if let Some(line) = text.lines().position(|line| line.ends_with(&mark)) {
+            return format!("{file}:{}: ", line + 1);
+        }
+    }
+    panic!("no line says {kernel}");
+}
+
 /// The library with those kernels, compiled once for all tests.
 pub fn library(mode: Mode) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -196,14 +207,61 @@ impl Driver {
         dynamic_bytes: usize,
         arguments: &[Argument],
     ) -> i32 {
+        let [gx, gy, gz] = grid;
+        let [bx, by, bz] = block;
+        self.with_arguments(name, arguments, |function, given| {
+            let words = [function, gx, gy, gz, bx, by, bz, dynamic_bytes, stream, given, 0];
+            self.call("cuLaunchKernel", &words)
+        })
+    }
+
+    /// The same with cuLaunchKernelEx, for a kernel that may start before what is queued ahead of it has ended.
+    pub fn launch_early(
+        &self,
+        stream: usize,
+        name: &str,
+        grid: [usize; 3],
+        block: [usize; 3],
+        arguments: &[Argument],
+    ) -> i32 {
+        /// CUlaunchAttribute.
+        #[repr(C)]
+        struct Attribute {
+            which: u32,
+            unused: u32,
+            is_early: u64,
+            rest: [u64; 7],
+        }
+        /// CUlaunchConfig.
+        #[repr(C)]
+        struct Configuration {
+            sizes: [u32; 7],
+            stream: usize,
+            attributes: usize,
+            count: u32,
+        }
+        /// CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+        const EARLY: u32 = 6;
+        let mut early = Attribute { which: EARLY, unused: 0, is_early: 1, rest: [0; 7] };
+        let [[gx, gy, gz], [bx, by, bz]] = [grid, block].map(|sizes| sizes.map(|size| size as u32));
+        let (sizes, attributes) = ([gx, gy, gz, bx, by, bz, 0], place(&mut early));
+        let mut configuration = Configuration { sizes, stream, attributes, count: 1 };
+        self.with_arguments(name, arguments, |function, given| {
+            self.call("cuLaunchKernelEx", &[place(&mut configuration), function, given, 0])
+        })
+    }
+
+    /// Calls `launch` with the function of that name, and with where the arguments are.
+    fn with_arguments(
+        &self,
+        name: &str,
+        arguments: &[Argument],
+        launch: impl FnOnce(usize, usize) -> i32,
+    ) -> i32 {
         let function = self.function(name, arguments);
         let values: Vec<Vec<u8>> = arguments.iter().map(Argument::bytes).collect();
         let mut places: Vec<usize> = values.iter().map(|value| value.as_ptr() as usize).collect();
-        let [gx, gy, gz] = grid;
-        let [bx, by, bz] = block;
-        let given = places.as_mut_ptr() as usize;
-        let words = [function, gx, gy, gz, bx, by, bz, dynamic_bytes, stream, given, 0];
-        self.call("cuLaunchKernel", &words)
+        launch(function, places.as_mut_ptr() as usize)
     }
 
     /// Launches the kernel and waits for it.

@@ -1,0 +1,8 @@
+// Kernels that start before the one queued ahead of them has ended.
+#pragma once
+
+namespace sim {
+// From here on what the kernel ahead wrote is there.
+void wait_for_kernel_ahead();
+void let_kernel_behind_start();
+}  // namespace sim

@@ -1,0 +1,18 @@
+// Kernels that start before the one queued ahead of them has ended. Here each runs to its end before the next one begins,
+// but until a thread has waited the checker takes the kernel ahead to be under way: see check/access.cpp.
+#include "device/early.h"
+
+#include "scheduler.h"
+
+namespace sim {
+bool is_kernel_ahead_running() { return launch->is_early && !current->has_waited; }
+
+void wait_for_kernel_ahead() { current->has_waited = true; }
+
+// The kernel behind waits for this one alone, and relies on those before it: they have to be over by now.
+void let_kernel_behind_start() {
+    if (!is_kernel_ahead_running()) return;
+    const char* what = "the kernel behind may start, and this thread has not waited for the one ahead";
+    fail({LAUNCH_FAILED, what, {{{nullptr, 0, __builtin_return_address(0)}, name_of(*current)}}});
+}
+}  // namespace sim
