@@ -66,7 +66,8 @@ def barriers(code):
 
 
 def waits(code):
-    yield from dropped("wait dropped", r"\bcp_async_\w*(?:wait|commit)\w*(?:<[^;{]*>)?\([^;{]*\);", code)
+    names = r"(?:cp_async_\w*(?:wait|commit)\w*|wait_for_kernel_ahead|take_over|take)"
+    yield from dropped("wait dropped", rf"\b{names}(?:<[^;{{]*>)?\([^;{{]*\);", code)
 
 
 def bounds(code):

@@ -1,7 +1,7 @@
 //! How long a training step takes: `bench_steps [--json] [--quick]`, on device 0.
 //!
 //! 784-128-relu-10, batches of 64, plain gradient descent, images of which a fifth of the pixels are not zero, in both
-//! ways of taking a step. A round is an epoch's worth of steps in one call, with what is copied before and after. On the
+//! ways of taking a step, and in the fused one also with its kernels one after the other. A round is an epoch's worth of steps in one call, with what is copied before and after. On the
 //! simulated driver the times mean nothing.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -49,15 +49,17 @@ fn measure(json: bool, quick: bool) -> Result<()> {
         Part::Dense { outputs: CLASSES },
     ];
     let mut session = Session::new(&engine, &data, &parts, 0, BATCH, true)?;
-    for way in ["fused", "layered"] {
-        if way == "layered" {
-            session.set_layered();
+    for way in ["fused", "fused in turn", "layered"] {
+        match way {
+            "fused in turn" => session.set_in_turn(),
+            "layered" => session.set_layered(),
+            _ => {}
         }
         let seconds = time(&mut session, images, if quick { 1 } else { ROUNDS })?;
         if json {
             println!("{{\"name\":\"step {way}\",\"way\":\"{way}\",\"seconds\":{seconds:e}}}");
         } else {
-            println!("{way:<8} {:>8.2} µs a step", 1e6 * seconds);
+            println!("{way:<13} {:>8.2} µs a step", 1e6 * seconds);
         }
     }
     Ok(())

@@ -2,6 +2,9 @@
 
 use crate::buffer::Buffer;
 use crate::driver::{Element, Function, Result, Stream, api};
+use cudarc::driver::sys::{
+    CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
+};
 use std::ffi::c_void;
 
 /// Kernels as the driver takes them: the PTX of a file, and the oldest chip that it is for.
@@ -58,6 +61,7 @@ pub struct Launch<'a> {
     stream: &'a Stream,
     /// Whether there is nothing to do, so that it is not queued.
     is_empty: bool,
+    is_early: bool,
     kernel: &'static str,
     function: Function,
     grid: [u32; 3],
@@ -69,7 +73,16 @@ impl<'a> Launch<'a> {
     pub(crate) fn new(stream: &'a Stream, kernel: &'static str, function: Function) -> Launch<'a> {
         let arguments = Vec::with_capacity(function.parameters.len());
         let (grid, block) = ([1; 3], [1; 3]);
-        Launch { stream, is_empty: false, kernel, function, grid, block, arguments }
+        Launch {
+            stream,
+            is_empty: false,
+            is_early: false,
+            kernel,
+            function,
+            grid,
+            block,
+            arguments,
+        }
     }
 
     /// So many blocks.
@@ -87,6 +100,13 @@ impl<'a> Launch<'a> {
     /// Whether there is nothing to do: then it is checked as any other and not queued.
     pub(crate) fn empty_if(mut self, is_empty: bool) -> Self {
         self.is_empty = is_empty;
+        self
+    }
+
+    /// Whether the kernel may start before what is queued ahead of it has ended. It has to wait for that itself: `sm90.cuh`
+    /// says how. From compute capability 90 on.
+    pub(crate) fn early_if(mut self, is_early: bool) -> Self {
+        self.is_early = is_early;
         self
     }
 
@@ -125,11 +145,27 @@ impl<'a> Launch<'a> {
         let mut places: Vec<*mut c_void> =
             self.arguments.iter_mut().map(|bits| (bits as *mut u64).cast()).collect();
         let (function, places) = (self.function.handle, places.as_mut_ptr());
+        let mut early = CUlaunchAttribute {
+            id: CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+            pad: [0; 4],
+            value: CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+        };
         // SAFETY: the function exists, there are as many arguments of as many bytes as it has parameters,
-        // and the driver copies them; the rest is promised by the caller.
-        self.stream.queue("cuLaunchKernel", |stream| unsafe {
-            let (shared, none) = (0, std::ptr::null_mut());
-            api::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, shared, stream, places, none)
+        // and the driver copies them; `early` is an attribute that lives as long; the rest is promised by the caller.
+        self.stream.queue("cuLaunchKernelEx", |stream| unsafe {
+            let config = CUlaunchConfig {
+                gridDimX: gx,
+                gridDimY: gy,
+                gridDimZ: gz,
+                blockDimX: bx,
+                blockDimY: by,
+                blockDimZ: bz,
+                sharedMemBytes: 0,
+                hStream: stream,
+                attrs: &mut early,
+                numAttrs: u32::from(self.is_early),
+            };
+            api::cuLaunchKernelEx(&config, function, places, std::ptr::null_mut())
         })
     }
 }

@@ -64,7 +64,7 @@ fn memory_runs_out_wherever_the_driver_needs_some() {
         "cuStreamCreate",
         "cuModuleLoadDataEx",
         "cuMemAlloc_v2",
-        "cuLaunchKernel",
+        "cuLaunchKernelEx",
         "cuGraphInstantiateWithFlags",
         "cuGraphLaunch",
     ] {

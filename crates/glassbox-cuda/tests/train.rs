@@ -102,12 +102,14 @@ fn check_from(
     let data = Arc::new(Data::new(engine, pixels, labels, *inputs).unwrap());
     let parts = parts(layers);
     let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean).unwrap();
-    let ways = if session.way() == Way::Fused { 2 } else { 1 };
+    let ways = if session.way() == Way::Fused { 3 } else { 1 };
     for way in 0..ways {
-        if way == 1 {
-            session.set_layered();
+        match way {
+            1 => session.set_in_turn(),
+            2 => session.set_layered(),
+            _ => {}
         }
-        let what = format!("{layers:?}, batch {batch}, rule {which}, {:?}", session.way());
+        let what = format!("{layers:?}, batch {batch}, rule {which}, way {way}");
         let arrays: Vec<&[f32]> = before.iter().map(|array| &array[..]).collect();
         session.load(&arrays).unwrap();
         let steps = Steps { order, rules: &rules, seed: 0, first: 0 };
@@ -288,7 +290,7 @@ fn gradients_that_vanish_and_ties() {
 #[test]
 fn wide_inputs_and_many_units() {
     // More pixels than are listed at once, and more units than a block has threads.
-    check(&images(1100, 4, 5), &[(150, RELU), (4, None)], 3, 0, true);
+    check(&images(1300, 4, 5), &[(150, RELU), (4, None)], 3, 0, true);
 }
 
 /// Whole tiles of 128 units and others, rows of weights that begin at multiples of 16 bytes and others, and outputs that
@@ -332,14 +334,17 @@ fn large_batches() {
     }
 }
 
-/// As many pixels that are not zero as are listed at once, twice as many and more, and none at all.
+/// As many pixels that are not zero as are asked for at once, as many as are listed at once, and more, and none at all; and a
+/// pixel that is not zero in as many images as are looked at in one go.
 #[test]
 fn bright_images_and_blank_ones() {
-    for inputs in [512, 1024, 1100] {
-        let mut images = images(inputs, 3, 5);
+    for (inputs, count, batch) in [(64, 5, 2), (128, 5, 2), (1280, 5, 2), (1300, 5, 2), (9, 65, 64)]
+    {
+        let mut images = images(inputs, 3, count);
         images.pixels.iter_mut().for_each(|pixel| *pixel |= 1);
-        images.pixels[..inputs].fill(0);
-        check(&images, &[(5, RELU), (3, None)], 2, 0, true);
+        images.order = (0..count as u32).collect();
+        images.pixels[(count - 1) * inputs..].fill(0);
+        check(&images, &[(5, RELU), (3, None)], batch, 0, true);
     }
 }
 

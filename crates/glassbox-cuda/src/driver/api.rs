@@ -5,7 +5,8 @@
 
 use cudarc::driver::sys::{
     self, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUgraph,
-    CUgraphExec, CUjit_option, CUmodule, CUpointer_attribute, CUstream, CUstreamCaptureMode,
+    CUgraphExec, CUjit_option, CUlaunchConfig, CUmodule, CUpointer_attribute, CUstream,
+    CUstreamCaptureMode,
 };
 use std::ffi::{c_char, c_void};
 use std::sync::OnceLock;
@@ -66,9 +67,8 @@ functions! {
     fn cuGraphInstantiateWithFlags(executable: *mut CUgraphExec, graph: CUgraph, flags: u64);
     fn cuGraphLaunch(graph: CUgraphExec, stream: CUstream);
     fn cuInit(flags: u32);
-    fn cuLaunchKernel(
-        function: CUfunction, grid_x: u32, grid_y: u32, grid_z: u32, block_x: u32, block_y: u32,
-        block_z: u32, dynamic_bytes: u32, stream: CUstream, arguments: *mut *mut c_void,
+    fn cuLaunchKernelEx(
+        config: *const CUlaunchConfig, function: CUfunction, arguments: *mut *mut c_void,
         extra: *mut *mut c_void
     );
     fn cuMemAlloc_v2(address: *mut CUdeviceptr, bytes: usize);

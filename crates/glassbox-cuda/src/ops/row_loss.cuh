@@ -27,11 +27,10 @@ __device__ __forceinline__ void row_loss(float& loss, unsigned& right, float* dx
     }
 }
 
-// The same of an image with at most 32 outputs, by a warp whose lanes have a logit x each. The loss is ln(sum) − distance,
-// which nothing else waits for.
+// The same of an image with at most 32 outputs, by a warp whose lanes have a logit x each: first the gradient, and what it
+// rests on.
 struct LaneLoss {
-    float gradient, sum, distance;
-    bool is_right;
+    float gradient, sum, max;
 };
 __device__ __forceinline__ LaneLoss lane_loss(float x, unsigned label, float scale, unsigned o) {
     unsigned lane = threadIdx.x % WARP;
@@ -42,15 +41,30 @@ __device__ __forceinline__ LaneLoss lane_loss(float x, unsigned label, float sca
         float other = __shfl_xor_sync(ALL, max, bits);
         max = max < other ? other : max;  // mutant: equal is equal
     }
-    float e = math::exp(x - max);
-    LaneLoss seen = {0.0f, 0.0f, 0.0f, false};
-    for (unsigned j = 0; j < o; ++j) seen.sum += __shfl_sync(ALL, e, j);
+    // Zeros behind the last output change no sum. So many at once that none has to wait for the one before to be asked for.
+    float e = has_output ? math::exp(x - max) : 0.0f;
+    LaneLoss seen = {0.0f, 0.0f, max};
+    const unsigned AT_ONCE = 8;
+#pragma unroll 1
+    for (unsigned j = 0; j < o; j += AT_ONCE) {
+#pragma unroll
+        for (unsigned s = 0; s < AT_ONCE; ++s) seen.sum += __shfl_sync(ALL, e, j + s);
+    }
     float p = e / seen.sum;
     if (has_output) seen.gradient = (lane == label ? p - 1.0f : p) * scale;
-    seen.distance = __shfl_sync(ALL, x, label) - max;
-    unsigned none = __ballot_sync(ALL, has_output && x != x), best = __ballot_sync(ALL, has_output && x == max);
-    seen.is_right = none == 0 && (best & (1u << label)) != 0 && (best & ((1u << label) - 1)) == 0;
     return seen;
+}
+
+// Then the rest: the loss is ln(sum) − distance.
+struct LaneAnswer {
+    float distance;
+    bool is_right;
+};
+__device__ __forceinline__ LaneAnswer lane_answer(float x, float max, unsigned label, unsigned o) {
+    bool has_output = threadIdx.x % WARP < o;
+    float distance = __shfl_sync(ALL, x, label) - max;
+    unsigned none = __ballot_sync(ALL, has_output && x != x), best = __ballot_sync(ALL, has_output && x == max);
+    return {distance, none == 0 && (best & (1u << label)) != 0 && (best & ((1u << label) - 1)) == 0};
 }
 
 // What a step saw: the losses of a batch in ascending order, and how many answers are right. A whole warp takes part: it

@@ -19,19 +19,14 @@ enum RuleKind : unsigned { SGD, MOMENTUM_RULE, NESTEROV_RULE, ADAM };
 
 // Where the run of steps is.
 struct State {
-    // The step about to be made, counted from the first of the run.
-    unsigned step;
-    // The step whose weights are about to change: a copy, so that who writes one reads the other.
-    unsigned step_of_update;
-    // 1 after a step whose loss was not finite: nothing changes any more. Two of them for the same reason.
-    unsigned stops, stopped;
+    // Operation by operation: the step about to be made, counted from the first of the run, the step whose weights are about
+    // to change, and 1 after a step whose loss was not finite, when nothing changes any more.
+    unsigned step, step_of_update, stopped;
     // The first step of the run, counted over the whole training: dropout depends on it.
     unsigned first_step;
-    // Images of the run.
-    unsigned images;
-    // What the next step does, and what the step of the update does. Only where a step is two kernels, which would have to
-    // wait for the step's number before they could ask for its rule.
-    Rule next_rule, rule;
+    // In two kernels: the step, and 1 after one whose loss was not finite. Step n reads number n % 2 of each and writes the
+    // other, for step n + 1, so that no block reads what another one writes.
+    unsigned steps[2], stops[2];
 };
 
 // What a step saw.

@@ -5,13 +5,12 @@ use crate::buffer::Buffer;
 use crate::driver::{Graph, Result};
 use crate::engine::Engine;
 use crate::inputs::Inputs;
-use crate::ops::dim;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Words of the state in `state.cuh`.
-const STATE_WORDS: usize = 6 + 2 * RULE_WORDS;
+const STATE_WORDS: usize = 8;
 
 /// A parameter in device memory, with the arrays that the optimizer remembers.
 pub(super) struct Parameter {
@@ -37,6 +36,8 @@ pub(super) struct Room {
     pub batch: usize,
     /// Whether the loss of a batch is the mean of its images'.
     pub is_mean: bool,
+    /// Whether kernels of the fused way start before what is queued ahead of them has ended.
+    pub starts_early: bool,
     /// The key of dropout's streams.
     pub key: [u32; 2],
     pub order: Buffer<u32>,
@@ -57,8 +58,8 @@ impl Room {
     }
 }
 
-/// So many steps of full batches make a graph. Between two graphs the device waits longer than between two kernels of
-/// one.
+/// So many steps of full batches make a graph, an even number. Between two graphs the device waits longer than between two
+/// kernels of one.
 const STEPS_A_GRAPH: usize = 16;
 
 /// The buffers between the kernels of a step.
@@ -75,19 +76,11 @@ impl Between {
         })
     }
 
-    /// Queues what comes before the first step of a run.
-    fn first(&mut self, room: &Room) -> Result<()> {
-        match self {
-            Between::Layered(_) => Ok(()),
-            Between::Fused(buffers) => buffers.first(room),
-        }
-    }
-
-    /// Queues a step of `b` images.
-    fn step(&mut self, room: &Room, b: usize) -> Result<()> {
+    /// Queues a step of `b` images, whose number in the run is `turn` modulo 2.
+    fn step(&mut self, room: &Room, b: usize, turn: usize) -> Result<()> {
         match self {
             Between::Layered(buffers) => buffers.step(room, b),
-            Between::Fused(buffers) => buffers.step(room, b),
+            Between::Fused(buffers) => buffers.step(room, b, turn),
         }
     }
 }
@@ -95,8 +88,8 @@ impl Between {
 /// A network in training on the device.
 pub struct Session {
     way: Way,
-    /// Steps that were recorded, by the size of a batch and their number.
-    recorded: HashMap<(usize, usize), Graph>,
+    /// Steps that were recorded, by the size of a batch, their number, and the turn of the first: see [`Between::step`].
+    recorded: HashMap<(usize, usize, usize), Graph>,
     /// By the size of a batch: all have one, the last of an epoch may have another. In the fused way they share it.
     between: HashMap<usize, Between>,
     room: Room,
@@ -147,6 +140,7 @@ impl Session {
             parameters,
             batch,
             is_mean,
+            starts_early: fused::starts_early(engine.context())?,
             key: [0; 2],
             order: engine.buffer(data.places())?,
             rules: engine.buffer(steps * RULE_WORDS)?,
@@ -187,6 +181,13 @@ impl Session {
     pub fn set_layered(&mut self) {
         self.clear();
         self.way = Way::Layered;
+    }
+
+    /// Has kernels of the fused way start one after the other from now on, also where the device lets them start before
+    /// what is queued ahead of them has ended.
+    pub fn set_in_turn(&mut self) {
+        self.clear();
+        self.room.starts_early = false;
     }
 
     fn clear(&mut self) {
@@ -255,33 +256,32 @@ impl Session {
         let words: Vec<u32> = steps.rules.iter().flat_map(Rule::words).collect();
         room.order.write_first(steps.order)?;
         room.rules.write_first(&words)?;
-        room.state.write_first(&[0, 0, 0, 0, steps.first, dim(steps.order.len())])?;
+        room.state.write_first(&[0, 0, 0, steps.first, 0, 0, 0, 0])?;
 
-        let room = &self.room;
-        if self.way == Way::Fused {
-            Session::between(&mut self.between, self.way, room, batch)?.first(room)?;
-        }
         let (full, rest) = (steps.order.len() / batch, steps.order.len() % batch);
         for _ in 0..full / STEPS_A_GRAPH {
-            self.queue(batch, STEPS_A_GRAPH)?;
+            self.queue(batch, STEPS_A_GRAPH, 0)?;
         }
-        for _ in 0..full % STEPS_A_GRAPH {
-            self.queue(batch, 1)?;
+        for step in 0..full % STEPS_A_GRAPH {
+            self.queue(batch, 1, step)?;
         }
         if rest > 0 {
-            self.queue(rest, 1)?;
+            self.queue(rest, 1, full)?;
         }
         self.outcomes(steps)
     }
 
-    /// Queues so many steps of `b` images, which are recorded the first time.
-    fn queue(&mut self, b: usize, steps: usize) -> Result<()> {
+    /// Queues so many steps of `b` images from step `first` on, which are recorded the first time.
+    fn queue(&mut self, b: usize, steps: usize, first: usize) -> Result<()> {
         let (room, engine) = (&self.room, &self.room.engine);
-        let graph = match self.recorded.entry((b, steps)) {
+        // Layered steps are all the same.
+        let turn = if self.way == Way::Fused { first % 2 } else { 0 };
+        let graph = match self.recorded.entry((b, steps, turn)) {
             Entry::Occupied(graph) => graph.into_mut(),
             Entry::Vacant(place) => {
                 let between = Session::between(&mut self.between, self.way, room, b)?;
-                place.insert(engine.capture(|| (0..steps).try_for_each(|_| between.step(room, b)))?)
+                let mut queue = |step| between.step(room, b, (turn + step) % 2);
+                place.insert(engine.capture(|| (0..steps).try_for_each(&mut queue))?)
             }
         };
         // SAFETY: the session owns all memory of the graph, and waits before it reads any.
