@@ -5,7 +5,11 @@ use crate::work::run_detached;
 use dlpark::allocation::dynamic::Initialized;
 use dlpark::ffi::{DLDataType, DLDevice, DLDeviceType, DLManagedTensor, DLManagedTensorVersioned};
 use dlpark::metadata::Dynamic;
-use dlpark::python::{DlpackExporter, ExportRequest, ImportedDlpack, export_dlpack, from_dlpack};
+use dlpark::python::consumer::stream;
+use dlpark::python::{
+    DlpackExporter, DlpackStream, ExportRequest, ImportedDlpack, StreamArg, export_dlpack,
+    from_dlpack,
+};
 use dlpark::{DlpackFlags, Managed, ManagedTensorBase};
 use glassbox::cuda::{Buffer, DevicePointer};
 use glassbox::{Error, device::Cuda};
@@ -151,13 +155,27 @@ unsafe impl Sync for Imported {}
 // SAFETY: as above.
 unsafe impl Send for Imported {}
 
+/// The default stream, which whoever reads has to wait for. It is asked for by name: PyTorch makes an array ready for no
+/// stream at all if none is named.
+struct DefaultStream;
+
+// SAFETY: the default stream always lives.
+unsafe impl DlpackStream for DefaultStream {
+    fn as_python_arg(&self, _: Python, device: DLDevice) -> PyResult<StreamArg> {
+        Ok(match device.device_type {
+            DLDeviceType::CUDA => stream::cuda(std::ptr::null_mut()),
+            // It is refused below.
+            _ => stream::none(),
+        })
+    }
+}
+
 #[pymethods]
 impl Imported {
     #[new]
     fn new(value: &Bound<'_, PyAny>) -> PyResult<Imported> {
         let refused = |text: String| PyBufferError::new_err(text);
-        // Without a stream, what was queued in the default stream is what has to be waited for.
-        let tensor = from_dlpack(value.as_borrowed(), None, None)?;
+        let tensor = from_dlpack(value.as_borrowed(), Some(&DefaultStream), None)?;
         let found = tensor.validate().map_err(|error| refused(error.to_string()))?;
         if found.device().device_type != DLDeviceType::CUDA {
             return Err(refused("it lies neither on the host nor on an NVIDIA GPU".to_string()));

@@ -108,6 +108,22 @@ def test_what_is_queued_in_another_stream_is_waited_for():
             address = ctypes.c_uint64(there.__cuda_array_interface__["data"][0])
             assert driver.cuMemsetD8Async(address, ctypes.c_ubyte(0x3F), ctypes.c_size_t(64), ctypes.c_void_p(0)) == 0
             assert read(view(there))
+    # A library that works in a stream of its own, and makes its array ready for the stream that it is told, as PyTorch does.
+    own, event = ctypes.c_void_p(), ctypes.c_void_p()
+    assert driver.cuStreamCreate(ctypes.byref(own), 1) == 0 and driver.cuEventCreate(ctypes.byref(event), 2) == 0
+
+    class Producer(OnlyDLPack):
+        def __dlpack__(self, *, stream=None, **more):
+            if stream not in (None, -1):
+                assert stream == 1
+                assert driver.cuEventRecord(event, own) == 0 and driver.cuStreamWaitEvent(ctypes.c_void_p(0), event, 0) == 0
+            return super().__dlpack__(**more)
+
+    for read in reads.values():
+        there = gpuarray.to_gpu(zeros)
+        address = ctypes.c_uint64(there.__cuda_array_interface__["data"][0])
+        assert driver.cuMemsetD8Async(address, ctypes.c_ubyte(0x3F), ctypes.c_size_t(64), own) == 0
+        assert read(Producer(there))
     assert network.forward(zeros).shape == (4, 3)
 
 

@@ -78,7 +78,7 @@ def look_at(array: Any) -> Seen:
         size = np.dtype(imported.typestr).itemsize
         strides = tuple(size * stride for stride in imported.strides)
         ordinal = int(array.__dlpack_device__()[1])
-        # Asked for without a stream, its producer makes it ready for the default one.
+        # Its producer was asked to make it ready for the default stream.
         return Seen(imported.address, imported.typestr, tuple(imported.shape), strides, 1, ordinal, imported)
     interface = array.__cuda_array_interface__
     if interface.get("mask") is not None:
