@@ -138,9 +138,11 @@ def sanitizer(bundle):
             status, output, errors, seconds = bundle.run(command, SECONDS["sanitizer"], checked)
             found = re.findall(r"(?:ERROR SUMMARY|RACECHECK SUMMARY): (\d+)", output + errors)
             figures = {"seconds": round(seconds, 1), "errors": sum(map(int, found))}
+            # Of a program that does not meet the driver the tool has nothing to say, and exits with a number of its own.
+            is_idle = not found and (status == 0 or "test result: ok" in output)
             if status == 0 and found:
                 yield passed(f"{tool}: {name}", **figures)
-            elif status == 0:
+            elif is_idle:
                 yield skipped(f"{tool}: {name}", "it launched no kernel")
             else:
                 yield failed(f"{tool}: {name}", ended(status, output, errors), **figures)
