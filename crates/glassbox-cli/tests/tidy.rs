@@ -399,10 +399,12 @@ fn every_example_is_listed() {
     report(complaints);
 }
 
-/// The numbers in a text, each as it is written.
+/// The numbers in a text, each as it is written. Those in names, as in f32, are none.
 fn numbers(text: &str) -> Vec<&str> {
-    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
-    words.filter(|word| word.parse::<f64>().is_ok()).collect()
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '.');
+    let starts = words.filter_map(|word| word.split(|c| !is_digit(c)).next());
+    starts.filter(|word| word.parse::<f64>().is_ok()).collect()
 }
 
 /// Between the markers of the README everything is from the file that the first marker names: every
