@@ -67,7 +67,10 @@ def barriers(code):
 
 def waits(code):
     names = r"(?:cp_async_\w*(?:wait|commit)\w*|wait_for_kernel_ahead|take_over|take)"
-    yield from dropped("wait dropped", rf"\b{names}(?:<[^;{{]*>)?\([^;{{]*\);", code)
+    yield from dropped("wait dropped", rf"(?<!::)\b{names}(?:<[^;{{]*>)?\([^;{{]*\);", code)
+    for match in re.finditer(r"(wait_for_kernel_ahead\(\);)(\s*)(let_kernel_behind_start\(\);)", code):
+        wait, space, start = match.groups()
+        yield "wait too late", match.start(), match[0], start + space + wait
 
 
 def bounds(code):

@@ -62,11 +62,14 @@ fn without_a_driver_cuda_is_an_error_and_auto_says_why_it_took_the_cpu() {
 #[test]
 fn drivers_that_do_not_serve_are_named() {
     let folder = folder();
-    let cases: [(&str, &str, &[&str]); 4] = [
+    let cases: [(&str, &str, &[&str]); 6] = [
         ("GLASSBOX_SIM_DRIVER", "11040", &["too old", "11.4", "12.0"]),
         ("GLASSBOX_SIM_DEVICES", "0", &["no CUDA device 0"]),
         ("GLASSBOX_SIM_CAPABILITY", "70", &["7.0", "7.5"]),
         ("GLASSBOX_SIM_CAPABILITY", "75", &[]),
+        ("GLASSBOX_SIM_CAPABILITY", "80", &[]),
+        // Kernels of a step cannot be recorded to overlap before CUDA 12.3.
+        ("GLASSBOX_SIM_DRIVER", "12020", &[]),
     ];
     for (name, value, expected) in cases {
         let words = with(&["--device", "cuda", "--max-steps", "2", "--out", value]);

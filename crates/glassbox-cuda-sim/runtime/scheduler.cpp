@@ -3,6 +3,7 @@
 
 #include "checker.h"
 #include "copies.h"
+#include "early.h"
 #include "stacks.h"
 #include "warps.h"
 
@@ -158,6 +159,7 @@ std::optional<Report> run(const Launch& asked) {
     random_numbers.seed(asked.seed);
     prepare_threads();
     checker::begin_launch();
+    begin_early();
     unsigned long long blocks = 1ull * asked.grid.x * asked.grid.y * asked.grid.z;
     std::vector<unsigned> order;
     if (asked.order == Order::SHUFFLED) {
@@ -171,6 +173,7 @@ std::optional<Report> run(const Launch& asked) {
                    static_cast<unsigned>(b / asked.grid.x / asked.grid.y)});
     }
     checker::end_launch();
+    if (!report) report = end_early();
     launch = nullptr;
     return std::move(report);
 }

@@ -73,6 +73,35 @@ fn kernels_that_do_not_wait_are_found() {
 }
 
 #[test]
+fn a_kernel_that_never_waits_is_found() {
+    for mode in MODES {
+        let driver = Driver::start(mode);
+        assert_eq!(queue(&driver, 0, "never_waits", true).0, SUCCESS);
+        assert_eq!(driver.call("cuCtxSynchronize", &[]), LAUNCH_FAILED);
+        let says =
+            "kernel never_waits, grid (1,1,1), block (64,1,1): the kernel may start early, and";
+        assert!(driver.report().contains(says), "{}", driver.report());
+    }
+}
+
+/// Of three kernels the last may rely on the first before it waits, and on the second after.
+#[test]
+fn a_kernel_relies_on_all_before_it_but_one() {
+    let driver = Driver::start(Mode::Check);
+    let numbers = driver.upload(&[2.0f32; THREADS]);
+    let [first, second, third] = [(); 3].map(|()| driver.allocate(4 * THREADS));
+    let (grid, block) = ([1; 3], [THREADS, 1, 1]);
+    let ahead = [numbers, first].map(Memory);
+    assert_eq!(driver.launch_in(0, "adds_one", grid, block, 0, &ahead), SUCCESS);
+    // (2 + 1) · 2, and that times 2 + 1.
+    for arguments in [[first, numbers, second], [second, first, third]] {
+        let arguments = arguments.map(Memory);
+        assert_eq!(driver.launch_early(0, "waits", grid, block, &arguments), SUCCESS);
+    }
+    assert_eq!(driver.download::<f32>(third), [18.0; THREADS], "{}", driver.report());
+}
+
+#[test]
 fn an_early_launch_is_recorded() {
     let driver = Driver::start(Mode::Check);
     let stream = driver.make("cuStreamCreate", &[NON_BLOCKING]);

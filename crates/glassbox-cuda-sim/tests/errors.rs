@@ -201,6 +201,7 @@ fn launches_that_cannot_be() {
     let function = driver.function("increment", &[Memory(number), Unsigned(1)]);
     let words = [function, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
     assert_eq!(driver.call("cuLaunchKernel", &words), INVALID_VALUE, "no arguments");
+    assert_eq!(driver.call("cuLaunchKernelEx", &[0, function, 0, 0]), INVALID_VALUE, "no sizes");
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub struct Launch<'a> {
     stream: &'a Stream,
     /// Whether there is nothing to do, so that it is not queued.
     is_empty: bool,
+    /// Whether it may start before what is queued ahead of it has ended.
     is_early: bool,
     kernel: &'static str,
     function: Function,
@@ -103,8 +104,8 @@ impl<'a> Launch<'a> {
         self
     }
 
-    /// Whether the kernel may start before what is queued ahead of it has ended. It has to wait for that itself: `sm90.cuh`
-    /// says how. From compute capability 90 on.
+    /// Whether the kernel may start before what is queued ahead of it has ended, on a device whose
+    /// [`Context`](crate::driver::Context) says that this can be.
     pub(crate) fn early_if(mut self, is_early: bool) -> Self {
         self.is_early = is_early;
         self
@@ -126,7 +127,8 @@ impl<'a> Launch<'a> {
     ///
     /// # Safety
     /// The arguments are what the kernel's text says of them, and nothing else touches the buffers that it
-    /// writes. All buffers are of the stream's engine.
+    /// writes. All buffers are of the stream's engine. A kernel that may start early waits before it touches what the one
+    /// ahead of it does: `sm90.cuh` says how.
     ///
     /// # Panics
     /// If arguments are missing, or the shape is none.

@@ -102,14 +102,16 @@ fn check_from(
     let data = Arc::new(Data::new(engine, pixels, labels, *inputs).unwrap());
     let parts = parts(layers);
     let mut session = Session::new(engine, &data, &parts, memories, batch, is_mean).unwrap();
-    let ways = if session.way() == Way::Fused { 3 } else { 1 };
-    for way in 0..ways {
+    let ways: &[&str] =
+        if session.way() == Way::Fused { &["early", "in turn", "layered"] } else { &["layered"] };
+    for &way in ways {
         match way {
-            1 => session.set_in_turn(),
-            2 => session.set_layered(),
-            _ => {}
+            "early" => assert_eq!(session.starts_early(), engine.context().starts_early()),
+            "in turn" => session.set_in_turn(),
+            _ => session.set_layered(),
         }
-        let what = format!("{layers:?}, batch {batch}, rule {which}, way {way}");
+        assert!(way == "early" || !session.starts_early());
+        let what = format!("{layers:?}, batch {batch}, rule {which}, {way}");
         let arrays: Vec<&[f32]> = before.iter().map(|array| &array[..]).collect();
         session.load(&arrays).unwrap();
         let steps = Steps { order, rules: &rules, seed: 0, first: 0 };
@@ -198,6 +200,16 @@ fn numbers_that_are_none() {
         before[2][3 * 5..4 * 5].fill(odd);
         check_from(before, &images, &layers, 5, 0, false);
     }
+}
+
+/// The same where pixels are listed in several pieces, more than once.
+#[test]
+fn numbers_that_are_none_in_wide_layers() {
+    let mut images = images(1300, 3, 4);
+    images.pixels.iter_mut().step_by(1300).for_each(|pixel| *pixel = 0);
+    let mut before = parameters(1300, &[130, 3], 0);
+    before[0][..130].fill(f32::NAN);
+    check_from(before, &images, &[(130, RELU), (3, None)], 3, 0, false);
 }
 
 /// Infinities that meet a gradient of a logit that is exactly zero.
@@ -378,6 +390,19 @@ fn other_depths() {
     check(&images(20, 5, 12), &[(9, RELU), (5, RELU)], 5, 2, false);
 }
 
+/// The simulated driver is one of a chip and a CUDA that let kernels start early, unless the environment says otherwise.
+#[test]
+fn kernels_start_early_where_they_can() {
+    let context = engine().context();
+    let cuda = glassbox_cuda::version().unwrap();
+    assert_eq!(context.starts_early(), context.capability() >= 90 && cuda >= 12030);
+    let is_told = |name| std::env::var_os(name).is_some();
+    if !["GLASSBOX_SIM_CAPABILITY", "GLASSBOX_SIM_DRIVER", "GLASSBOX_CUDA_REAL"].iter().any(is_told)
+    {
+        assert!(context.starts_early());
+    }
+}
+
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run() {
     let images = images(12, 3, 20);
@@ -395,7 +420,11 @@ fn a_loss_that_is_not_finite_ends_the_run() {
         Part::Dense { outputs: 3 },
     ];
     let mut session = Session::new(engine(), &Arc::new(data), &parts, 0, 5, true).unwrap();
-    for way in [Way::Fused, Way::Layered] {
+    // A session can be used again, also one whose run ended after an odd number of steps.
+    for way in [Way::Fused, Way::Fused, Way::Layered, Way::Layered] {
+        if way == Way::Layered {
+            session.set_layered();
+        }
         assert_eq!(session.way(), way);
         session.load(&before.iter().map(|array| &array[..]).collect::<Vec<_>>()).unwrap();
         let steps = Steps { order: &images.order, rules: &rules, seed: 0, first: 0 };
@@ -407,6 +436,5 @@ fn a_loss_that_is_not_finite_ends_the_run() {
         for (found, expected) in found.iter().zip(&expected) {
             assert_same(found, expected, &format!("{way:?}"));
         }
-        session.set_layered();
     }
 }

@@ -155,11 +155,11 @@ unsafe impl Sync for Imported {}
 // SAFETY: as above.
 unsafe impl Send for Imported {}
 
-/// The default stream, which whoever reads has to wait for. It is asked for by name: PyTorch makes an array ready for no
-/// stream at all if none is named.
+/// The default stream, which whoever reads waits for. It is asked for by name, through Python's protocol, as 1: an array of
+/// PyTorch is made ready for no stream at all where the argument is left out.
 struct DefaultStream;
 
-// SAFETY: the default stream always lives.
+// SAFETY: the default stream is there on every device of CUDA, and always lives.
 unsafe impl DlpackStream for DefaultStream {
     fn as_python_arg(&self, _: Python, device: DLDevice) -> PyResult<StreamArg> {
         Ok(match device.device_type {

@@ -1,4 +1,4 @@
-// Kernels that start before the one queued ahead of them has ended.
+// Kernels that start before the one queued ahead of them has ended, and reads that go by the first-level cache.
 #pragma once
 
 namespace sim {
@@ -6,3 +6,9 @@ namespace sim {
 void wait_for_kernel_ahead();
 void let_kernel_behind_start();
 }  // namespace sim
+
+// There is no cache here.
+template <class T>
+inline T __ldcg(const T* place) {
+    return *place;
+}

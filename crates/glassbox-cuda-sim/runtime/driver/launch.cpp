@@ -91,7 +91,9 @@ struct Configuration {
 // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, and what it takes: a chip, and to record it a driver.
 const int EARLY = 6, EARLY_CAPABILITY = 90, EARLY_RECORDED = 12030;
 
-Result read(const Configuration& configuration, bool is_recorded, bool& is_early) {
+// Whether the driver takes the attributes, and whether one of them is that the kernel may start early.
+Result judge(const Configuration& configuration, bool is_recorded, bool& is_early) {
+    if (configuration.attributes == nullptr && configuration.count > 0) return INVALID_VALUE;
     for (unsigned i = 0; i < configuration.count; ++i) {
         if (configuration.attributes[i].which != EARLY) return NOT_SUPPORTED;
         is_early = configuration.attributes[i].value.is_early != 0;
@@ -110,7 +112,7 @@ Result launch(const Configuration& asked, Handle function_handle, void** given, 
         unsigned dynamic_bytes = asked.dynamic_bytes;
         Result result = check(*function, grid, block, dynamic_bytes);
         bool is_early = false;
-        if (result == SUCCESS) result = read(asked, stream->capture != nullptr, is_early);
+        if (result == SUCCESS) result = judge(asked, stream->capture != nullptr, is_early);
         if (result != SUCCESS) return result;
         const sim::Kernel* kernel = function->kernel;
         if (extra != nullptr || (given == nullptr && kernel->count > 0)) return INVALID_VALUE;
@@ -139,6 +141,6 @@ API cuLaunchKernel(Handle function, unsigned grid_x, unsigned grid_y, unsigned g
 }
 
 API cuLaunchKernelEx(const Configuration* configuration, Handle function, void** given, void** extra) {
-    if (configuration == nullptr) return INVALID_VALUE;
+    if (configuration == nullptr) return in_context([](Context&) { return INVALID_VALUE; });
     return launch(*configuration, function, given, extra);
 }

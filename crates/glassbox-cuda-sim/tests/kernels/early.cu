@@ -30,6 +30,11 @@ extern "C" __global__ void writes_too_early(float* in, float* first, float* out)
     out[threadIdx.x] = in[threadIdx.x];
 }
 
+// The kernel behind waits for this one alone.
+extern "C" __global__ void never_waits(const float* in, const float* factors, float* out) {
+    if (in != nullptr) out[threadIdx.x] = factors[threadIdx.x];
+}
+
 // The kernel behind relies on the one ahead of this one.
 extern "C" __global__ void lets_start_too_early(const float* in, const float* factors, float* out) {
     sim::let_kernel_behind_start();  // lets_start_too_early

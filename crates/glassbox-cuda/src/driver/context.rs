@@ -13,6 +13,7 @@ pub struct Context {
     device: CUdevice,
     name: String,
     capability: u32,
+    cuda: i32,
 }
 
 // SAFETY: the driver's functions may be called from any thread.
@@ -34,7 +35,8 @@ impl Context {
             check("cuDevicePrimaryCtxRetain", api::cuDevicePrimaryCtxRetain(&mut context, device))?;
         }
         let name = String::new();
-        let mut context = Context { context, ordinal, device, name, capability: 0 };
+        let cuda = library::version()?;
+        let mut context = Context { context, ordinal, device, name, capability: 0, cuda };
         context.name = context.ask_name()?;
         let [major, minor] = [
             CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
@@ -65,6 +67,12 @@ impl Context {
     /// 10 · major + minor of its compute capability.
     pub fn capability(&self) -> u32 {
         self.capability
+    }
+
+    /// Whether a kernel can start before the one queued ahead of it has ended: chips from compute capability 9.0 on, with
+    /// a driver of CUDA 12.3 or newer, which is the oldest that records it.
+    pub fn starts_early(&self) -> bool {
+        self.capability >= 90 && self.cuda >= 12030
     }
 
     /// Bytes of its memory: free, and in all.

@@ -69,7 +69,7 @@ __device__ __forceinline__ LaneAnswer lane_answer(float x, float max, unsigned l
 
 // What a step saw: the losses of a batch in ascending order, and how many answers are right. A whole warp takes part: it
 // reads 32 at once.
-__device__ __forceinline__ Outcome batch_outcome(const float* __restrict__ losses, const unsigned* __restrict__ right,
+__device__ __forceinline__ Outcome batch_outcome(const float* losses, const unsigned* right,
                                                  unsigned is_mean, unsigned b) {
     unsigned lane = threadIdx.x % WARP;
     Outcome outcome = {0.0f, 0};

@@ -5,9 +5,10 @@
 
 #include "common.cuh"
 
-// Waits until the kernel queued ahead has ended and all that it wrote is seen. What that kernel writes must not be read
-// before, nor through the cache for constants at all (no `const` with `__restrict__`); and nothing that it reads or writes
-// may be written before. Where a launch did not ask to start early, this does nothing.
+// Waits until the kernel queued ahead has ended and all that it wrote is seen. Before, what that kernel writes must not be
+// read, nor at any time through the cache for constants (no `const` with `__restrict__`), and nothing may be written that it
+// reads or writes. What kernels further ahead wrote may be read before, by the first-level cache (`__ldcg`): nobody promises
+// that a multiprocessor has forgotten it as it was. Where a launch did not ask to start early, this does nothing.
 __device__ __forceinline__ void wait_for_kernel_ahead() {
 #ifdef GLASSBOX_SIM
     sim::wait_for_kernel_ahead();
@@ -16,8 +17,8 @@ __device__ __forceinline__ void wait_for_kernel_ahead() {
 #endif
 }
 
-// Once all blocks have come here or ended, the kernel queued behind may start. Only behind wait_for_kernel_ahead: then that
-// kernel can rely on all but this one.
+// Once all blocks have come here or ended, the kernel queued behind may start. Only behind wait_for_kernel_ahead, which some
+// block has to call: then that kernel can rely on all but this one. (Blocks that have nothing to do may end without.)
 __device__ __forceinline__ void let_kernel_behind_start() {
 #ifdef GLASSBOX_SIM
     sim::let_kernel_behind_start();

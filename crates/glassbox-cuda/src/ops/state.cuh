@@ -1,5 +1,5 @@
 // What the kernels of a training step read and write beside weights and activations. Nothing that changes from step to
-// step is an argument, so that one recorded graph serves all steps.
+// step is an argument, but for whether its number is even, so that one recorded graph serves all steps.
 #pragma once
 
 #include "activation.cuh"

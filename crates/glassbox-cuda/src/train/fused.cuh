@@ -1,19 +1,19 @@
-// What both kernels of a step share: the images of the batch, and the place at which a kernel that started early waits.
+// What both kernels of a step share: the batch, and the place at which a kernel that started early waits.
 #pragma once
 
 #include "sm90.cuh"
 #include "state.cuh"
 
-// The images of a step: the pixels (n,i) of all images, and which of them are the rows of the batch.
-struct Images {
+// The pixels (n,i) of all images, and which of them are the rows of the batch.
+struct Batch {
     const unsigned char* pixels;
     const unsigned* order;
 
     __device__ __forceinline__ const unsigned char* row(unsigned row, unsigned i) const { return pixels + u64(order[row]) * i; }
 };
 
-// A byte divided by 255, rounded as the division rounds it: true for all 256: glassbox-cpu/src/fast/vector/bytes.rs
-// tests the same formula.
+// A byte divided by 255, rounded as the division rounds it: true for all 256, since
+// glassbox-cpu/src/fast/vector/bytes.rs tests the same formula.
 __device__ __forceinline__ float scaled(unsigned char pixel) {
     const float INVERSE = 1.0f / 255.0f, INVERSE_LOW = float(1.0 / 255.0 - double(INVERSE));
     float x = float(pixel);
@@ -27,7 +27,7 @@ __device__ __forceinline__ const float* below(const float* column, unsigned rows
 
 // What the kernel ahead wrote is there from here on, and the kernel behind may start.
 template <bool IS_EARLY>
-__device__ __forceinline__ void take_over() {
+__device__ __forceinline__ void wait_and_let_start() {
     if constexpr (IS_EARLY) {
         wait_for_kernel_ahead();
         let_kernel_behind_start();

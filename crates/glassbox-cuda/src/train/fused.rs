@@ -3,7 +3,7 @@
 use super::Part;
 use super::session::Room;
 use crate::buffer::Buffer;
-use crate::driver::{Context, Result, version};
+use crate::driver::Result;
 use crate::launch::Image;
 use crate::ops::activation::NONE;
 use crate::ops::dim;
@@ -26,10 +26,6 @@ macro_rules! image {
         &IMAGE
     }};
 }
-
-/// The oldest chip whose kernels can start early, and the oldest CUDA that records that.
-const EARLY_CAPABILITY: u32 = 90;
-const EARLY_CUDA: i32 = 12030;
 
 /// Threads a block of `fused_images`, and the most that it takes: units and outputs.
 const THREADS: usize = 160;
@@ -61,11 +57,6 @@ pub(super) fn takes(parts: &[Part]) -> bool {
         return false;
     };
     h <= MOST_UNITS && o <= MOST_OUTPUTS
-}
-
-/// Whether the device lets kernels start before what is queued ahead of them has ended.
-pub(super) fn starts_early(context: &Context) -> Result<bool> {
-    Ok(context.capability() >= EARLY_CAPABILITY && version()? >= EARLY_CUDA)
 }
 
 /// The kernels of a step.

@@ -121,59 +121,86 @@ __device__ __forceinline__ float add_pixels(const Shared& shared, float acc, uns
     return acc;
 }
 
-// One image a block, row `blockIdx.x` of the batch: hidden (b,h) = f(x·w1 + b1), dlogits (b,o) of logits hidden·w2 + b2, losses
-// and answers (b), and dhidden (b,h) = dlogits·w2ᵀ times f′.
-template <bool IS_EARLY>
-__device__ __forceinline__ void take_image(const Images& images, const unsigned* labels, unsigned step, unsigned turn, const Matrix& w1,
-                                           const float* b1, const Matrix& w2, const float* b2, float* hidden, float* dlogits,
-                                           float* dhidden, float* losses, unsigned* right, State* state, float scale, unsigned kind,
-                                           float slope) {
-    __shared__ Shared shared;
-    unsigned row = blockIdx.x, lane = threadIdx.x % WARP, i = w1.rows, h = w1.cols, o = w2.cols;
-    bool has_output = threadIdx.x >= UNITS;
-    const unsigned char* image = images.row(row, i);
-    unsigned label = labels[images.order[row]], found = list_pixels(shared, image, 0, i);
-    take_over<IS_EARLY>();
-
-    float bias = 0.0f;
+// The hidden layer of an image: units = f(before), before = image·w1 + b1, with zeros behind the last unit; they go to `hidden`
+// (h) as well. `found` pixels of the first segment are listed. The whole block takes part.
+__device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char* image, unsigned found, const Matrix& w1, const float* b1,
+                                             unsigned kind, float slope, float* hidden) {
+    unsigned i = w1.rows, h = w1.cols;
 #pragma unroll 1
     for (unsigned unit0 = 0; unit0 < h; unit0 += UNITS) {
         unsigned unit = unit0 + threadIdx.x;
-        bool has_unit = !has_output && unit < h;
-        float acc = 0.0f;
-        if (has_unit) bias = b1[unit];
+        bool has_unit = threadIdx.x < UNITS && unit < h;
+        float bias = has_unit ? b1[unit] : 0.0f, acc = 0.0f;
 #pragma unroll 1
         for (unsigned first = 0; first < i; first += SEGMENT) {
             // What lies in shared memory is the segment before, unless there is only one.
             if (i > SEGMENT && first + unit0 > 0) found = list_pixels(shared, image, first, i);
             if (has_unit) acc = add_pixels(shared, acc, found, w1.place(0, unit), h);
         }
-        if (has_output) continue;
-        // Zeros behind the last unit.
+        if (threadIdx.x >= UNITS) continue;
         float x = acc + bias, y = has_unit ? activate(kind, slope, x) : 0.0f;
         shared.before[unit] = x;
         shared.units[unit] = y;
-        if (has_unit) hidden[u64(row) * h + unit] = y;
+        if (has_unit) hidden[unit] = y;
     }
-    // Of w2 a lane has the column of its output; lanes without one look on. This warp has had nothing to do yet.
-    const float* column = w2.place(0, lane < o ? lane : 0);
-    float to_output[UNITS];
-    auto fetch = [&](unsigned p0) {
+}
+
+// What a unit's gradient is made of: its row of w2, with zeros behind the last output.
+__device__ __forceinline__ void fetch_row(float (&from_unit)[MOST_OUTPUTS], const Matrix& w2, unsigned unit) {
+    const float* row = w2.place(unit, 0);
 #pragma unroll
-        for (unsigned s = 0; s < UNITS; ++s) to_output[s] = p0 + s < h ? *below(column, p0 + s, o) : 0.0f;
-    };
-    if (has_output) {
-        fetch(0);
+    for (unsigned j = 0; j < MOST_OUTPUTS; ++j) from_unit[j] = j < w2.cols ? row[j] : 0.0f;
+}
+
+// And what a logit is made of: UNITS numbers from p0 on of a column of w2, with zeros behind the last one.
+__device__ __forceinline__ void fetch_column(float (&to_output)[UNITS], const Matrix& w2, unsigned p0, const float* column) {
+#pragma unroll
+    for (unsigned s = 0; s < UNITS; ++s) to_output[s] = p0 + s < w2.rows ? *below(column, p0 + s, w2.cols) : 0.0f;
+}
+
+// Σ d·w2 over the outputs of a unit.
+__device__ __forceinline__ float add_outputs(const Shared& shared, const float (&from_unit)[MOST_OUTPUTS], const Matrix& w2, unsigned unit) {
+    float dy = 0.0f;
+#pragma unroll
+    for (unsigned j = 0; j < MOST_OUTPUTS; j += 4) {  // mutant: the next break ends it
+        if (j >= w2.cols) break;  // mutant: four more zeros
+        float d[4];
+        load4(d, shared.d + j);
+#pragma unroll
+        for (unsigned s = 0; s < 4; ++s) dy = fmaf(d[s], from_unit[j + s], dy);
+    }
+    return is_finite(dy) ? dy : chain(shared.d, 1, w2.place(unit, 0), 1, w2.cols);
+}
+
+// One image a block, row `blockIdx.x` of the batch: hidden (b,h) = f(x·w1 + b1), dlogits (b,o) of logits hidden·w2 + b2, losses
+// and answers (b), and dhidden (b,h) = dlogits·w2ᵀ times f′.
+template <bool IS_EARLY>
+__device__ __forceinline__ void take_image(const Batch& batch, const unsigned* labels, unsigned step, unsigned turn, const Matrix& w1,
+                                           const float* b1, const Matrix& w2, const float* b2, float* hidden, float* dlogits,
+                                           float* dhidden, float* losses, unsigned* right, State* state, float scale, unsigned kind,
+                                           float slope) {
+    __shared__ Shared shared;
+    unsigned row = blockIdx.x, lane = threadIdx.x % WARP, i = w1.rows, h = w1.cols, o = w2.cols;
+    bool is_output_warp = threadIdx.x >= UNITS;
+    const unsigned char* image = batch.row(row, i);
+    unsigned label = labels[batch.order[row]], found = list_pixels(shared, image, 0, i);
+    wait_and_let_start<IS_EARLY>();
+
+    hidden_layer(shared, image, found, w1, b1, kind, slope, hidden + u64(row) * h);
+    // Lanes without an output look on. This warp has had nothing to do yet.
+    const float* column = w2.place(0, lane < o ? lane : 0);
+    float to_output[UNITS], from_unit[MOST_OUTPUTS], bias = 0.0f, logit = 0.0f;
+    if (is_output_warp) {
+        fetch_column(to_output, w2, 0, column);
         if (lane < o) bias = b2[lane];
     }
     __syncthreads();
 
-    float from_unit[MOST_OUTPUTS], logit = 0.0f;
     LaneLoss seen;
-    if (has_output) {
+    if (is_output_warp) {
 #pragma unroll 1
         for (unsigned p0 = 0; p0 < h; p0 += UNITS) {
-            if (p0 > 0) fetch(p0);
+            if (p0 > 0) fetch_column(to_output, w2, p0, column);
             logit = add(logit, shared.units + p0, to_output);
         }
         if (!is_finite(logit)) logit = chain(shared.units, 1, column, o, h);
@@ -181,12 +208,11 @@ __device__ __forceinline__ void take_image(const Images& images, const unsigned*
         seen = lane_loss(logit, label, scale, o);
         shared.d[lane] = seen.gradient;
     } else if (threadIdx.x < h) {
-        const float* line = w2.place(threadIdx.x, 0);
-#pragma unroll
-        for (unsigned j = 0; j < MOST_OUTPUTS; ++j) from_unit[j] = j < o ? line[j] : 0.0f;
+        fetch_row(from_unit, w2, threadIdx.x);
     }
     __syncthreads();
-    if (has_output) {
+
+    if (is_output_warp) {
         // Nobody in the block waits for this.
         if (lane < o) dlogits[u64(row) * o + lane] = seen.gradient;
         LaneAnswer answer = lane_answer(logit, seen.max, label, o);
@@ -198,21 +224,19 @@ __device__ __forceinline__ void take_image(const Images& images, const unsigned*
     }
 #pragma unroll 1
     for (unsigned unit = threadIdx.x; unit < h; unit += UNITS) {
-        if (unit >= UNITS) {
-            const float* line = w2.place(unit, 0);
-#pragma unroll
-            for (unsigned j = 0; j < MOST_OUTPUTS; ++j) from_unit[j] = j < o ? line[j] : 0.0f;
-        }
-        float dy = 0.0f;
-#pragma unroll
-        for (unsigned j = 0; j < MOST_OUTPUTS; j += 4) {  // mutant: the next break ends it
-            if (j >= o) break;  // mutant: four more zeros
-            float d[4];
-            load4(d, shared.d + j);
-#pragma unroll
-            for (unsigned s = 0; s < 4; ++s) dy = fmaf(d[s], from_unit[j + s], dy);
-        }
-        if (!is_finite(dy)) dy = chain(shared.d, 1, w2.place(unit, 0), 1, o);
+        if (unit >= UNITS) fetch_row(from_unit, w2, unit);
+        float dy = add_outputs(shared, from_unit, w2, unit);
         dhidden[u64(row) * h + unit] = activate_backward(kind, slope, dy, shared.before[unit], shared.units[unit]);
     }
 }
+
+// The parameters of the kernels, in the order in which they are needed, since they are fetched 64 bytes at a time.
+#define FUSED_IMAGES_PARAMETERS                                                                                                \
+    const unsigned *__restrict__ order, unsigned batch, unsigned turn, State *state, const unsigned char *__restrict__ pixels, \
+        const unsigned *__restrict__ labels, const float *w1, unsigned i, unsigned h, const float *b1, const float *w2,        \
+        const float *b2, unsigned o, unsigned kind, float slope, float scale, float *hidden, float *dlogits, float *dhidden,   \
+        float *losses, unsigned *right
+#define FUSED_IMAGES(IS_EARLY)                                                                                                  \
+    unsigned step = __ldcg(&state->steps[turn]);                                                                                \
+    take_image<IS_EARLY>({pixels, order + u64(step) * batch}, labels, step, turn, {w1, i, h}, b1, {w2, h, o}, b2, hidden,      \
+                         dlogits, dhidden, losses, right, state, scale, kind, slope)

@@ -2,12 +2,4 @@
 // the time that weights are final, the pixels that are not zero are listed.
 #include "fused_images.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    fused_images_early(const unsigned* __restrict__ order, unsigned batch, unsigned turn, State* state,
-                       const unsigned char* __restrict__ pixels, const unsigned* __restrict__ labels, const float* w1, unsigned i,
-                       unsigned h, const float* b1, const float* w2, const float* b2, unsigned o, unsigned kind, float slope, float scale,
-                       float* hidden, float* dlogits, float* dhidden, float* losses, unsigned* right) {
-    unsigned step = state->steps[turn];
-    take_image<true>({pixels, order + u64(step) * batch}, labels, step, turn, {w1, i, h}, b1, {w2, h, o}, b2, hidden, dlogits, dhidden,
-                     losses, right, state, scale, kind, slope);
-}
+extern "C" __global__ void __launch_bounds__(THREADS, 1) fused_images_early(FUSED_IMAGES_PARAMETERS) { FUSED_IMAGES(true); }

@@ -140,7 +140,7 @@ impl Session {
             parameters,
             batch,
             is_mean,
-            starts_early: fused::starts_early(engine.context())?,
+            starts_early: engine.context().starts_early(),
             key: [0; 2],
             order: engine.buffer(data.places())?,
             rules: engine.buffer(steps * RULE_WORDS)?,
@@ -183,6 +183,11 @@ impl Session {
         self.way = Way::Layered;
     }
 
+    /// Whether kernels of the fused way start before what is queued ahead of them has ended.
+    pub fn starts_early(&self) -> bool {
+        self.way == Way::Fused && self.room.starts_early
+    }
+
     /// Has kernels of the fused way start one after the other from now on, also where the device lets them start before
     /// what is queued ahead of them has ended.
     pub fn set_in_turn(&mut self) {
@@ -191,6 +196,8 @@ impl Session {
     }
 
     fn clear(&mut self) {
+        // A run that failed may have left steps that use what is dropped here. If waiting fails, nothing runs any more.
+        let _ = self.room.engine.stream().finish();
         self.recorded.clear();
         self.between.clear();
     }
