@@ -198,10 +198,21 @@ def ratios(runs, a, b, what="seconds"):
 
 
 def cost(runs, kind):
-    """The median of what a kind costs beside the plain run, and its quartiles."""
+    """What a kind costs beside the plain run: of the fastest quarter of the runs of each, since neighbours on the machine only
+    ever slow a run, by far more than what is looked for here. Beside it, the median of the ratios and their quartiles."""
+    fastest, plain = (fastest_quarter([run["seconds"] for run in runs[name]]) for name in (kind, "plain"))
     found = ratios(runs, kind, "plain")
     quarters = statistics.quantiles(found, n=4)
-    return {"median": statistics.median(found), "quartiles": [quarters[0], quarters[2]]}
+    return {"fastest": fastest / plain - 1, "median": statistics.median(found), "quartiles": [quarters[0], quarters[2]]}
+
+
+def fastest_quarter(seconds):
+    """The mean of the least quarter.
+
+    >>> fastest_quarter([9, 1, 8, 7, 3, 6, 5, 4])
+    2.0
+    """
+    return statistics.mean(sorted(seconds)[: max(1, len(seconds) // 4)])
 
 
 def main():
@@ -248,13 +259,15 @@ def main():
     FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
     memory = found["memory_of_dashboard_bytes"]
-    time = found["cost_of_dashboard"]["median"]
-    is_good = time <= MOST_TIME and memory <= MOST_MEMORY
+    times = {"a hundred epochs": found["cost_of_dashboard"], **{name: short[name]["dashboard"] for name in short}}
+    # Where a third of a second fills all processors, the clients' own work tells as much as the dashboard's.
+    judged = [times[name]["fastest"] for name in ("a hundred epochs", "ten_epochs_one_thread")]
+    is_good = max(judged) <= MOST_TIME and memory <= MOST_MEMORY
     panels = found["memory_with_every_panel_bytes"]
     print(f"with every panel open: time +{100 * found['cost_with_every_panel']['median']:.1f} %, memory +{panels / 2**20:.1f} MiB")
-    for name in short:
-        print(f"{name}: time +{100 * short[name]['dashboard']['median']:.1f} %")
-    print(f"time +{100 * time:.1f} %, memory +{memory / 2**20:.1f} MiB: {'good' if is_good else 'TOO MUCH'}")
+    for name, found in times.items():
+        print(f"{name}: time {100 * found['fastest']:+.1f} % (median of the ratios {100 * found['median']:+.1f} %)")
+    print(f"time {100 * max(judged):+.1f} %, memory +{memory / 2**20:.1f} MiB: {'good' if is_good else 'TOO MUCH'}")
     return 0 if is_good else 1
 
 

@@ -333,6 +333,11 @@ fn last_screen(report: &Report) -> String {
         Ending::EarlyStop => ", stopped early: validation no longer improved",
         Ending::Interrupted => ", interrupted",
     };
+    // What is said of a processor is not said of a GPU.
+    let on = match &*report.simd {
+        "none" => report.device.to_string(),
+        simd => format!("{} ({simd}, {} threads)", report.device, report.threads),
+    };
     let run = &report.run;
     // The program as it was called, so that the lines can be pasted.
     let glassbox = std::env::args().next().map_or_else(|| "glassbox".to_string(), shell_word);
@@ -348,7 +353,7 @@ test accuracy  {} on {} images of {}{synthetic}
 test loss      {:.4}
 training       {} epochs, {} steps{ending}
 time           {:.2} s training, {:.2} s in all, {rate:.0} images/s
-computed on    {} ({}, {} threads), plan {}
+computed on    {on}, plan {}
 files          {}
                {run}/run.toml, events.jsonl, checkpoints/
 next           {glassbox} predict {word}
@@ -364,9 +369,6 @@ next           {glassbox} predict {word}
         report.steps,
         report.seconds_training,
         report.seconds_total,
-        report.device,
-        report.simd,
-        report.threads,
         report.plan,
         report.model,
     )

@@ -399,6 +399,21 @@ fn every_example_is_listed() {
     report(complaints);
 }
 
+/// The page of planted faults is of kernels that are there.
+#[test]
+fn faults_are_those_of_present_kernels() {
+    let page = read("crates/glassbox-cuda/mutants.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut complaints = Vec::new();
+    for file in rows.map(|row| format!("crates/glassbox-cuda/{row}")) {
+        if !root().join(&file).is_file() {
+            complaints
+                .push(format!("crates/glassbox-cuda/mutants.md: no {file}; run `make mutants`"));
+        }
+    }
+    report(complaints);
+}
+
 /// The numbers in a text, each as it is written. Those in names, as in f32, are none.
 fn numbers(text: &str) -> Vec<&str> {
     let is_digit = |c: char| c.is_ascii_digit() || c == '.';

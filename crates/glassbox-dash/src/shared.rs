@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 /// Viewers hear at most so often.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 
 /// Folders, and how the machine is doing, are looked at so often while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
@@ -120,7 +120,7 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
         if shared.move_news(&mut trained) {
             break;
         }
-        sleep(TICK / 10).await;
+        sleep(TICK / 20).await;
     }
     if shared.viewers.load(Ordering::Relaxed) > 0 {
         sleep(FAREWELL).await;

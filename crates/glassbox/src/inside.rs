@@ -1,8 +1,8 @@
 //! Looking inside a step: how weights, activations and gradients are spread, and how far the step moves the weights.
 //!
 //! A look takes the step on copies, operation by operation, whatever the plan does: what training comes to does not
-//! depend on whether anybody looked. Looks are rare: after the first steps they take, with what is made of them, at most
-//! one part in two hundred of the training time.
+//! depend on whether anybody looked. Looks are rare: with what is made of them they take at most one part in two hundred
+//! of the training time, but for the first, which later ones make up for.
 
 use crate::device::Device;
 use crate::error::Result;
@@ -27,6 +27,9 @@ const FIRST: u64 = 64;
 
 /// After those, looks take at most one part in so many of the training time.
 const SHARE: f64 = 200.0;
+
+/// For the first looks, which come whatever they cost, later ones are put off by so many seconds at most.
+const MOST_DEBT: f64 = 2.0;
 
 /// A look that took longer, as where the machine slept meanwhile, is charged so much.
 const MOST_CHARGED: Duration = Duration::from_secs(60);
@@ -120,6 +123,8 @@ pub(crate) struct Looks {
     last: u64,
     /// The training time, in seconds, from which on there may be another look.
     due: f64,
+    /// How long all looks took, in seconds.
+    spent: f64,
     /// Whether they may take only so much of the time.
     is_frugal: bool,
     /// Where looks are taken if the training is on a GPU.
@@ -133,7 +138,7 @@ impl Looks {
     /// Looks from `step` on.
     pub(crate) fn new(step: u64, is_frugal: bool) -> Looks {
         let plan = Layered::default();
-        Looks { last: step, due: 0.0, is_frugal, aside: None, twin: None, plan }
+        Looks { last: step, due: 0.0, spent: 0.0, is_frugal, aside: None, twin: None, plan }
     }
 
     /// The next step to be looked at, counted from 1, after `step` steps and so many seconds of training.
@@ -174,9 +179,13 @@ impl Looks {
         Ok(layers)
     }
 
-    /// Puts off the next look for what this one took, at so many seconds of training.
+    /// Puts off the next look for what this one took, at so many seconds of training, and for what those before took more
+    /// than their share.
     pub(crate) fn charge(&mut self, took: Duration, seconds: f64) {
-        self.due = seconds + SHARE * took.min(MOST_CHARGED).as_secs_f64();
+        let took = took.min(MOST_CHARGED).as_secs_f64();
+        let debt = (SHARE * self.spent - seconds).clamp(0.0, MOST_DEBT);
+        self.due = seconds + debt + SHARE * took;
+        self.spent += took;
     }
 }
 
@@ -250,4 +259,33 @@ fn stuck(part: Part, output: &Tensor) -> Option<[u32; 2]> {
     let is_stuck =
         |&unit: &usize| (1..rows).all(|row| (y[row * units + unit] - y[unit]).abs() <= 1e-6);
     Some([(0..units).filter(is_stuck).count() as u32, units as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When the look after so many of this length, at this second of training, is due.
+    fn due(count: u32, took: f64, seconds: f64) -> f64 {
+        let mut looks = Looks::new(0, true);
+        for _ in 0..count {
+            looks.charge(Duration::from_secs_f64(took), seconds);
+        }
+        looks.last = 1000;
+        assert_eq!(looks.next(1000, looks.due - 1e-6), u64::MAX);
+        assert_eq!(looks.next(1000, looks.due), 1251);
+        looks.due
+    }
+
+    #[test]
+    fn later_looks_make_up_for_the_first() {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        near(due(1, 0.001, 0.5), 0.5 + 0.2);
+        // Seven looks of a millisecond are the share of 1.4 s.
+        near(due(7, 0.001, 0.1), 1.4);
+        // They were no more than that.
+        near(due(7, 0.001, 5.0), 5.0 + 0.2);
+        // Nobody waits for ever for what was slow.
+        near(due(7, 1.0, 10.0), 10.0 + 2.0 + 200.0);
+    }
 }

@@ -182,4 +182,18 @@ mod tests {
             (2 * warp, warp, 8 * warp, 5 * warp)
         );
     }
+
+    /// What is `__restrict__` may be read through a cache that does not see what another kernel changes: see sm90.cuh.
+    #[test]
+    fn only_what_stays_is_restricted() {
+        for text in [include_str!("fused_images.cuh"), include_str!("fused_update.cuh")] {
+            let names = text.split("__restrict__ ").skip(1);
+            for name in names.filter_map(|rest| rest.split([',', ')']).next()) {
+                assert!(["order", "pixels", "labels", "rules"].contains(&name), "{name}");
+            }
+        }
+        for text in [include_str!("fused.cuh"), include_str!("../ops/row_loss.cuh")] {
+            assert!(!text.contains("__restrict__"));
+        }
+    }
 }
