@@ -2,8 +2,9 @@
 
 With eight clients on the dashboard, as many as tabs that are open elsewhere: six read the stream of events and fetch the
 learning curves twice a second, two have stopped reading. In a further kind of round one of the six opens every panel as
-well, network and open step among them, whose memory is told apart. Writes bench/results/dashboard.json; exit code 1 if the
-dashboard costs more than the plain run by too much time or memory.
+well, network and open step among them, whose memory is told apart. That is a hundred epochs, for the memory, and for what a
+long training sees; and the ten of the headline job, three times as often. Writes bench/results/dashboard.json; exit code 1 if
+the dashboard costs more than the plain run by too much of the headline job's time, or too much memory.
 """
 
 import datetime
@@ -28,7 +29,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "15"))
 JOB = ["train", "--recipe", "brief", "--data", "mnist", "--device", "cpu", "--json"]
 EPOCHS = 100
 # The ten epochs of the headline job take a third of a second: there a dashboard's beginning tells, and each millisecond of
-# the clients, where the training takes all processors. With one thread they have a processor of their own.
+# the clients, where the training takes all processors. With one thread they have a processor of their own. Both are judged.
 SHORT = {"ten_epochs": [], "ten_epochs_one_thread": ["--threads", "1"]}
 LIVELY, STALLED, PERIOD = 6, 2, 0.5
 MOST_TIME, MOST_MEMORY = 0.02, 16 << 20
@@ -209,7 +210,7 @@ def cost(runs, kind):
 def fastest_quarter(seconds):
     """The mean of the least quarter.
 
-    >>> fastest_quarter([9, 1, 8, 7, 3, 6, 5, 4])
+    >>> fastest_quarter([9.0, 1.0, 8.0, 7.0, 3.0, 6.0, 5.0, 4.0])
     2.0
     """
     return statistics.mean(sorted(seconds)[: max(1, len(seconds) // 4)])
@@ -260,8 +261,8 @@ def main():
     print(json.dumps(found, indent=1))
     memory = found["memory_of_dashboard_bytes"]
     times = {"a hundred epochs": found["cost_of_dashboard"], **{name: short[name]["dashboard"] for name in short}}
-    # Where a third of a second fills all processors, the clients' own work tells as much as the dashboard's.
-    judged = [times[name]["fastest"] for name in ("a hundred epochs", "ten_epochs_one_thread")]
+    # The headline job has ten epochs. A hundred take so long that neighbours disturb every run, on a shared machine.
+    judged = [times[name]["fastest"] for name in SHORT]
     is_good = max(judged) <= MOST_TIME and memory <= MOST_MEMORY
     panels = found["memory_with_every_panel_bytes"]
     print(f"with every panel open: time +{100 * found['cost_with_every_panel']['median']:.1f} %, memory +{panels / 2**20:.1f} MiB")
