@@ -123,8 +123,8 @@ __device__ __forceinline__ float add_pixels(const Shared& shared, float acc, uns
 
 // The hidden layer of an image: units = f(before), before = image·w1 + b1, with zeros behind the last unit; they go to `hidden`
 // (h) as well. `found` pixels of the first segment are listed. The whole block takes part.
-__device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char* image, unsigned found, const Matrix& w1, const float* b1,
-                                             unsigned kind, float slope, float* hidden) {
+__device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char* image, unsigned found, const Matrix& w1,
+                                             const float* b1, unsigned kind, float slope, float* hidden) {
     unsigned i = w1.rows, h = w1.cols;
 #pragma unroll 1
     for (unsigned unit0 = 0; unit0 < h; unit0 += UNITS) {
@@ -159,7 +159,8 @@ __device__ __forceinline__ void fetch_column(float (&to_output)[UNITS], const Ma
 }
 
 // Σ d·w2 over the outputs of a unit.
-__device__ __forceinline__ float add_outputs(const Shared& shared, const float (&from_unit)[MOST_OUTPUTS], const Matrix& w2, unsigned unit) {
+__device__ __forceinline__ float add_outputs(const Shared& shared, const float (&from_unit)[MOST_OUTPUTS], const Matrix& w2,
+                                             unsigned unit) {
     float dy = 0.0f;
 #pragma unroll
     for (unsigned j = 0; j < MOST_OUTPUTS; j += 4) {  // mutant: the next break ends it

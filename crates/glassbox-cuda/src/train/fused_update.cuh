@@ -25,8 +25,8 @@ union Tile {
 // the images whose x is not zero. (Where the other factor is, it makes no difference, since pixels are finite.) A warp
 // needs no other. `begin` is called before the first of dhidden is asked for.
 template <class Begin>
-__device__ __forceinline__ void pixel_gradients(Tile& shared, float (&g)[PIXELS_EACH][UNITS_EACH], const Batch& batch, const Matrix& dhidden,
-                                                unsigned pixel, unsigned unit, unsigned i, const Begin& begin) {
+__device__ __forceinline__ void pixel_gradients(Tile& shared, float (&g)[PIXELS_EACH][UNITS_EACH], const Batch& batch,
+                                                const Matrix& dhidden, unsigned pixel, unsigned unit, unsigned i, const Begin& begin) {
     unsigned lane = threadIdx.x % WARP, b = dhidden.rows, h = dhidden.cols;
     Terms* terms = shared.first + threadIdx.x / WARP * PIXELS_EACH;
     // A lane whose unit does not exist looks on.
@@ -125,7 +125,8 @@ __device__ __forceinline__ float sum(const float* a, unsigned step, unsigned ima
 __device__ __forceinline__ bool ends_run(float mine, const float* losses, const unsigned* right, unsigned is_mean, unsigned b) {
     const float LARGE = 1e30f;
     bool has_large = !(fabsf(mine) < LARGE);  // mutant: sums of such losses are finite
-    for (unsigned row = threadIdx.x + UPDATE_THREADS; row < b; row += UPDATE_THREADS) has_large |= !(fabsf(losses[row]) < LARGE);  // mutant: sums of such losses are finite
+    for (unsigned row = threadIdx.x + UPDATE_THREADS; row < b; row += UPDATE_THREADS)
+        has_large |= !(fabsf(losses[row]) < LARGE);  // mutant: as above
     return __syncthreads_or(has_large) && !is_finite(batch_outcome(losses, right, is_mean, b).loss);
 }
 
