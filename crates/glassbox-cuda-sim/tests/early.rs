@@ -101,6 +101,21 @@ fn a_kernel_relies_on_all_before_it_but_one() {
     assert_eq!(driver.download::<f32>(third), [18.0; THREADS], "{}", driver.report());
 }
 
+/// What is not right behind a kernel waits for all before it, whatever it is launched with.
+#[test]
+fn a_copy_between_two_kernels_is_waited_for() {
+    let driver = Driver::start(Mode::Check);
+    let numbers = driver.upload(&[2.0f32; THREADS]);
+    let [first, second] = [(); 2].map(|()| driver.allocate(4 * THREADS));
+    let (grid, block) = ([1; 3], [THREADS, 1, 1]);
+    let ahead = [numbers, first].map(Memory);
+    assert_eq!(driver.launch_in(0, "adds_one", grid, block, 0, &ahead), SUCCESS);
+    driver.must("cuMemcpyDtoDAsync_v2", &[first.address, numbers.address, first.bytes, 0]);
+    let arguments = [first, numbers, second].map(Memory);
+    assert_eq!(driver.launch_early(0, "reads_too_early", grid, block, &arguments), SUCCESS);
+    assert_eq!(driver.download::<f32>(second), [4.0; THREADS], "{}", driver.report());
+}
+
 #[test]
 fn an_early_launch_is_recorded() {
     let driver = Driver::start(Mode::Check);

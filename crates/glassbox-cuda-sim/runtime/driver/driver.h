@@ -45,6 +45,7 @@ struct Operation {
     std::function<Result()> carry_out;
     // Device memory and pinned memory that it will touch.
     std::vector<const void*> uses;
+    bool is_kernel = false;
 };
 
 // A place in a stream that others can wait for. Each recording of an event makes a new one.
@@ -84,6 +85,10 @@ struct Context {
     // The first fault stays: from then on every call returns it.
     Result fault = SUCCESS;
     unsigned long long kernels_carried_out = 0;
+    // Whether what is carried out stands right behind the kernel that was carried out last, in one stream. Only then can it
+    // start before that one has ended.
+    bool is_behind_kernel = false;
+    const Stream* of_last_kernel = nullptr;
     std::shared_ptr<Stream> default_stream;
     // Streams that were destroyed with work left.
     std::vector<std::shared_ptr<Stream>> orphans;

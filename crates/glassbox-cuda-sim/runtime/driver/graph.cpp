@@ -64,6 +64,9 @@ API cuGraphLaunch(Handle handle, Handle stream_handle) {
         // One launch of a graph comes after the other, in whatever stream.
         bool is_captured = stream->capture != nullptr;
         if (!is_captured && graph->last_launch != nullptr) wait_for(context, stream, graph->last_launch);
+        // Its first kernel waits for all before it, whatever it was launched with.
+        Result begun = enqueue(context, stream, {"a graph", [] { return SUCCESS; }, {}});
+        if (begun != SUCCESS) return begun;
         for (const Operation& node : graph->nodes) {
             Result result = enqueue(context, stream, node);
             if (result != SUCCESS) return result;

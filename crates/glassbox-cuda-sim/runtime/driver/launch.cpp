@@ -124,9 +124,10 @@ Result launch(const Configuration& asked, Handle function_handle, void** given, 
                 say(std::string("kernel ") + kernel->name + ": its module has been unloaded");
                 return ILLEGAL_ADDRESS;
             }
-            return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed(), is_early});
+            return carry_out(*owner, {kernel, grid, block, dynamic_bytes, arguments->places.data(), order(), seed(),
+                                      is_early && owner->is_behind_kernel});
         };
-        return enqueue(context, stream, {std::string("kernel ") + kernel->name, run, uses(*kernel, *arguments)});
+        return enqueue(context, stream, {std::string("kernel ") + kernel->name, run, uses(*kernel, *arguments), true});
     };
     return in_context(enqueue_it, caller);
 }

@@ -73,7 +73,10 @@ Result step(Context& context, Stream& stream) {
     if (context.fault != SUCCESS) return context.fault;
     Operation operation = std::move(stream.queue.front());
     stream.queue.pop_front();
+    context.is_behind_kernel = stream.has_done_kernel && context.of_last_kernel == &stream;
     Result result = carry_out(operation);
+    stream.has_done_kernel = operation.is_kernel;
+    if (operation.is_kernel) context.of_last_kernel = &stream;
     if (result != SUCCESS) context.fault = result;
     return result;
 }

@@ -21,6 +21,8 @@ struct Capture {
 struct Stream : std::enable_shared_from_this<Stream> {
     std::deque<Operation> queue;
     std::shared_ptr<Capture> capture;
+    // Whether the last thing that was carried out was a kernel.
+    bool has_done_kernel = false;
     // Waits for the default stream, and is waited for by it.
     bool is_blocking = true;
 };
