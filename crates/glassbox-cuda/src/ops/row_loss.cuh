@@ -61,7 +61,7 @@ struct LaneAnswer {
     bool is_right;
 };
 __device__ __forceinline__ LaneAnswer lane_answer(float x, float max, unsigned label, unsigned o) {
-    bool has_output = threadIdx.x % WARP < o;
+    bool has_output = threadIdx.x % WARP < o;  // mutant: a lane behind the label says nothing new
     float distance = __shfl_sync(ALL, x, label) - max;
     unsigned none = __ballot_sync(ALL, has_output && x != x), best = __ballot_sync(ALL, has_output && x == max);
     return {distance, none == 0 && (best & (1u << label)) != 0 && (best & ((1u << label) - 1)) == 0};
