@@ -129,7 +129,7 @@ __device__ __forceinline__ void hidden_layer(Shared& shared, const unsigned char
 #pragma unroll 1
     for (unsigned unit0 = 0; unit0 < h; unit0 += UNITS) {
         unsigned unit = unit0 + threadIdx.x;
-        bool has_unit = threadIdx.x < UNITS && unit < h;
+        bool has_unit = threadIdx.x < UNITS && unit < h;  // mutant: the sum of one thread more goes nowhere
         float bias = has_unit ? b1[unit] : 0.0f, acc = 0.0f;
 #pragma unroll 1
         for (unsigned first = 0; first < i; first += SEGMENT) {
