@@ -229,6 +229,7 @@ def main():
     found = {
         "date": datetime.date.today().isoformat(),
         "processor": processor(),
+        "processors": len(os.sched_getaffinity(0)),
         "rounds": ROUNDS,
         "job": " ".join([*JOB, "--epochs", str(EPOCHS)]),
         "clients": {"lively": LIVELY, "stalled": STALLED, "pictures_per_second": LIVELY / PERIOD},
