@@ -89,8 +89,9 @@ bench-quick: build ## the same, smaller, in minutes; only prints
 bench-python: build ## Glassbox from Python beside its command line, NumPy and PyTorch (after `make python-torch`); needs GLASSBOX_DATA
 	tools/venv.sh torch bench/python.py $(GLASSBOX)
 
-bench-dashboard: build ## what a dashboard with eight clients costs the headline job, with and without in turn; needs GLASSBOX_DATA
-	$(PYTHON) bench/dashboard.py $(GLASSBOX)
+bench-dashboard: build ## what a dashboard with eight viewers costs the headline job, with and without in turn; needs GLASSBOX_DATA
+	cargo build --release --package glassbox-dash --example viewers
+	$(PYTHON) bench/dashboard.py $(GLASSBOX) $(dir $(GLASSBOX))examples/viewers
 
 bench-builds: ## the Rust program that the bench runs beside its peers still fits the library
 	cd bench && $(PYTHON) -c 'import peers, sys; sys.exit(not peers.build("ours"))'

@@ -10,7 +10,8 @@ use glassbox::data::{DataPair, LoadOptions, load};
 use glassbox::evaluate::check_sizes;
 use glassbox::run::shell_word;
 use glassbox::{
-    Control, Device, DeviceName, Ending, Network, Report, Rule, Run, RunRecord, Settings, Sink,
+    Control, Device, DeviceName, Ending, Init, Network, Report, Rule, Run, RunRecord, Settings,
+    Sink,
 };
 use glassbox_dash::Lent;
 use std::path::{Path, PathBuf};
@@ -230,7 +231,7 @@ pub fn settings(arguments: &Train, data: &DataPair) -> Result<Settings, Failure>
     }
     // What cannot be is said before anything is written.
     settings.check()?;
-    let network = Network::new(&settings.model, settings.init, settings.seed)?;
+    let network = Network::new(&settings.model, Init::Zero, 0)?;
     check_sizes(&network, data.train.pixels(), data.train.classes)?;
     if let Some(second) = network.linear_pair() {
         note(format!(

@@ -39,8 +39,11 @@ impl Init {
     /// The weight (i,o) of layer number `layer`: a function of the seed and the layer alone.
     pub fn weight(self, [i, o]: [usize; 2], seed: u64, layer: u32) -> Tensor {
         let mut weight = vec![0.0; i * o];
-        let stream = Philox::new(seed, Purpose::Init, 0, layer);
-        fill_uniform(&mut weight, self.limit(i, o), stream);
+        // Nothing is drawn for zeros: where only the shape of a network matters, they are its weights.
+        if self != Init::Zero {
+            let stream = Philox::new(seed, Purpose::Init, 0, layer);
+            fill_uniform(&mut weight, self.limit(i, o), stream);
+        }
         Tensor::new(&[i, o], weight).expect("a matrix of that many numbers")
     }
 }

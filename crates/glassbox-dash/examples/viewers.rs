@@ -1,0 +1,224 @@
+//! Viewers of a dashboard, as its server sees them: what `make bench-dashboard` measures the cost of.
+//!
+//! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, and goes on until that ends. A lively viewer
+//! is a page in a browser of its own: it has the stream of events, and fetches the learning curves over a connection that
+//! stays open, as soon as the page would. A stalled one has asked for the stream and reads nothing. With `panels`, one
+//! more opens every panel, again and again. In the end it prints what they got, as JSON.
+//!
+//! It is a program of its own, and a lean one, because its work is done by the processors that train.
+
+use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+use tokio::net::TcpSocket;
+use tokio::runtime::Builder;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the page waits at least before it fetches a picture anew.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Between two panels that are opened.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the panels ask for when they are opened.
+const PICTURES: [&str; 14] = [
+    "curves",
+    "rate",
+    "throughput",
+    "flow",
+    "weights",
+    "activations",
+    "gradients",
+    "stuck",
+    "first-layer",
+    "classes",
+    "dead",
+    "image",
+    "confusion",
+    "errors",
+];
+const NETWORK: [&str; 5] = [
+    "",
+    "/unit?layer=1&unit=3",
+    "/image?row=0",
+    "/image?row=0&go=next&wrong=1",
+    "/step?what=dL/dW2[17,3]&first=0&test=0",
+];
+
+/// Where the dashboard is.
+#[derive(Clone)]
+struct Place {
+    address: String,
+    token: String,
+}
+
+/// An answer without what nobody here looks at.
+struct Answer {
+    status: u16,
+    tag: Option<String>,
+    stale: Option<Duration>,
+    body: Vec<u8>,
+}
+
+/// A connection that stays open.
+struct Connection {
+    place: Place,
+    stream: BufReader<TcpStream>,
+}
+
+#[derive(Default)]
+struct Got {
+    bytes: AtomicU64,
+    pictures: AtomicU64,
+}
+
+impl Place {
+    /// `http://127.0.0.1:1234/?token=…`
+    fn of(link: &str) -> Result<Place> {
+        let address = link.split('/').nth(2).ok_or("no link")?.to_string();
+        let token = link.trim().rsplit('=').next().ok_or("no token")?.to_string();
+        Ok(Place { address, token })
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect(&self.address)?;
+        stream.set_nodelay(true)?;
+        Ok(self.over(stream))
+    }
+
+    /// A connection whose small buffer is full soon, so that whoever reads nothing stalls.
+    fn connect_to_stall(&self) -> Result<Connection> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let stream = runtime.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_recv_buffer_size(8192)?;
+            socket.connect(self.address.parse().map_err(std::io::Error::other)?).await?.into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        Ok(self.over(stream))
+    }
+
+    fn over(&self, stream: TcpStream) -> Connection {
+        Connection { place: self.clone(), stream: BufReader::new(stream) }
+    }
+}
+
+impl Connection {
+    fn send(&mut self, path: &str, more: &str) -> Result<()> {
+        let Place { address, token } = &self.place;
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{more}\r\n"
+        );
+        Ok(self.stream.get_mut().write_all(head.as_bytes())?)
+    }
+
+    fn ask(&mut self, path: &str, tag: Option<&str>) -> Result<Answer> {
+        let tag = tag.map(|tag| format!("if-none-match: {tag}\r\n")).unwrap_or_default();
+        self.send(path, &tag)?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).ok_or("no answer")?.parse()?;
+        let mut answer = Answer { status, tag: None, stale: None, body: Vec::new() };
+        let mut length = 0;
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            match name {
+                "content-length" => length = value.parse()?,
+                "etag" => answer.tag = Some(value.to_string()),
+                "glassbox-stale" => answer.stale = Some(Duration::from_millis(value.parse()?)),
+                _ => {}
+            }
+        }
+        answer.body.resize(if status == 304 { 0 } else { length }, 0);
+        self.stream.read_exact(&mut answer.body)?;
+        Ok(answer)
+    }
+}
+
+/// Reads the stream of events until it ends.
+fn listen(place: &Place, got: &Got) -> Result<()> {
+    let mut connection = place.connect()?;
+    connection.send("/api/events", "")?;
+    let mut room = vec![0; 1 << 16];
+    loop {
+        match connection.stream.get_mut().read(&mut room)? {
+            0 => return Ok(()),
+            count => got.bytes.fetch_add(count as u64, Ordering::Relaxed),
+        };
+    }
+}
+
+/// Fetches the learning curves as the page does: anew where there is something new, and as soon as it is time for it.
+fn watch(place: &Place, run: &str, got: &Got) -> Result<()> {
+    let mut connection = place.connect()?;
+    let mut tag = None;
+    loop {
+        let path = format!("/api/pictures/curves?runs={run}&width=900");
+        let answer = connection.ask(&path, tag.as_deref())?;
+        got.pictures.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
+        tag = answer.tag;
+        sleep(answer.stale.map_or(PERIOD, |stale| stale.max(PERIOD)));
+    }
+}
+
+/// Opens every panel, twenty a second, again and again, and counts the answers that are more than a reason.
+fn open_panels(place: &Place, run: &str, panels: &Mutex<Map<String, Value>>) -> Result<()> {
+    let mut connection = place.connect()?;
+    let base = format!("/api/runs/{run}");
+    let pictures =
+        PICTURES.map(|name| (name, format!("/api/pictures/{name}?runs={run}&width=900")));
+    let network = NETWORK.map(|name| (name, format!("{base}/network{name}")));
+    loop {
+        for (name, path) in pictures.iter().chain([&("run", base.clone())]).chain(&network) {
+            sleep(PAUSE);
+            let answer = connection.ask(path, None)?;
+            let start = &answer.body[..answer.body.len().min(200)];
+            let is_told = !start.windows(5).any(|word| word == b"\"why\"");
+            let name = name.split('?').next().unwrap_or_default().trim_start_matches('/');
+            let name = if name.is_empty() { "network" } else { name };
+            let mut panels = panels.lock().unwrap();
+            let count = panels.get(name).and_then(Value::as_u64).unwrap_or(0);
+            panels.insert(name.to_string(), json!(count + u64::from(is_told)));
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [lively, stalled] = [&words[0], &words[1]].map(|word| word.parse::<usize>());
+    let mut link = String::new();
+    stdin().read_line(&mut link)?;
+    let place = Place::of(&link)?;
+    let runs: Value = serde_json::from_slice(&place.connect()?.ask("/api/runs", None)?.body)?;
+    let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();
+    let (got, panels) = (Arc::new(Got::default()), Arc::new(Mutex::new(Map::new())));
+    for _ in 0..lively? {
+        let (place, got) = (place.clone(), Arc::clone(&got));
+        let (same, with, run) = (place.clone(), Arc::clone(&got), run.clone());
+        spawn(move || listen(&place, &got).map_err(|error| error.to_string()));
+        spawn(move || watch(&same, &run, &with).map_err(|error| error.to_string()));
+    }
+    let mut silent = Vec::new();
+    for _ in 0..stalled? {
+        let mut connection = place.connect_to_stall()?;
+        connection.send("/api/events", "")?;
+        silent.push(connection);
+    }
+    if words.get(2).is_some() {
+        let panels = Arc::clone(&panels);
+        spawn(move || open_panels(&place, &run, &panels).map_err(|error| error.to_string()));
+    }
+    stdin().read_to_end(&mut Vec::new())?;
+    let [bytes, pictures] = [&got.bytes, &got.pictures].map(|count| count.load(Ordering::Relaxed));
+    let got = json!({ "bytes": bytes, "pictures": pictures, "panels": *panels.lock().unwrap() });
+    writeln!(stdout(), "{got}")?;
+    Ok(())
+}
