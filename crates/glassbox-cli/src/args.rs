@@ -177,7 +177,7 @@ pub struct DeviceArguments {
     /// cuda-fast (large products on tensor cores, with other bits)
     #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device)]
     pub device: DeviceName,
-    /// Threads of the cpu device [default: one a core]
+    /// The most threads of the cpu device; fewer take part where they are faster [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 }

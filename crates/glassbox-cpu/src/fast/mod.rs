@@ -34,6 +34,7 @@ pub use random::{dropout, dropout_backward, fill_uniform};
 pub use samples::{argmax, gather};
 pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
 
+use crate::fused::Pace;
 use memory::Numbers;
 use pool::Pool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,12 +44,15 @@ pub struct Engine {
     simd: Simd,
     pub(crate) pool: Pool,
     scratch: Mutex<Numbers>,
+    pub(crate) pace: Mutex<Pace>,
 }
 
 impl Engine {
     /// An engine with `threads` threads, the calling one included; at least one.
     pub fn new(simd: Simd, threads: usize) -> Engine {
-        Engine { simd, pool: Pool::new(threads), scratch: Mutex::default() }
+        let pool = Pool::new(threads);
+        let pace = Mutex::new(Pace::new(pool.threads()));
+        Engine { simd, pool, scratch: Mutex::default(), pace }
     }
 
     /// The instruction set.

@@ -7,7 +7,8 @@
 //! - The gradient of the first layer's input is never computed, and no gradient of a weight is ever
 //!   written to memory: it changes the weight while it is in registers.
 //! - Weights lie as the loops read them, from the first step of a call to the last.
-//! - Threads meet twice a step, however deep the network is. Each owns columns of the first layer:
+//! - Threads meet twice a step, however deep the network is, and as many take part as are fastest
+//!   where others want the cores as well. Each owns columns of the first layer:
 //!   their outputs, gradients and updates. Between the meetings each takes some images through all
 //!   other layers and back. After the second each changes some rows of the other layers' weights.
 //!
@@ -20,6 +21,7 @@ mod dense;
 mod head;
 mod infer;
 mod inputs;
+mod pace;
 mod room;
 mod rule;
 mod sparse;
@@ -34,9 +36,11 @@ use crate::fast::dispatch::Kernel;
 use crate::fast::vector::Vector;
 use crate::reference::{Activation, Reduction};
 use inputs::Source;
+pub(crate) use pace::Pace;
 use room::Room;
 use std::ops::Range;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 /// The share of non-zeros among the inputs from which skipping the zeros costs more than it saves.
 const DENSE: f64 = 0.6;
@@ -82,21 +86,41 @@ pub struct Outcome {
     pub count: u32,
 }
 
-/// Takes the steps. Ends early after a step whose loss is not finite, before it changes anything.
+/// Takes the steps, on as many of the engine's threads as are fastest. Ends early after a step whose
+/// loss is not finite, before it changes anything.
 ///
 /// # Panics
 /// If a length is wrong, or an image or a label out of range.
 pub fn train(engine: &Engine, steps: &Steps, layers: &mut [Layer]) -> Vec<Outcome> {
     check(steps, layers);
-    if steps.rules.is_empty() {
-        return Vec::new();
+    let mut pace = engine.pace.lock().unwrap_or_else(PoisonError::into_inner);
+    // Without the batch: the last one of an epoch would make it forget.
+    let widths = layers.iter().map(|layer| layer.outputs);
+    pace.set_shape([steps.inputs].into_iter().chain(widths).collect());
+    train_at(&mut pace, engine, steps, layers)
+}
+
+fn train_at(pace: &mut Pace, engine: &Engine, steps: &Steps, layers: &mut [Layer]) -> Vec<Outcome> {
+    let labels: Vec<u32> = steps.order.iter().map(|&i| steps.labels[i as usize]).collect();
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.rules.len());
+    let is_over = |outcomes: &[Outcome]| {
+        let has_failed = outcomes.last().is_some_and(|last| !last.loss.is_finite());
+        has_failed || outcomes.len() == steps.rules.len()
+    };
+    while !is_over(&outcomes) {
+        let threads = pace.threads();
+        let mut room = Room::new(engine.simd(), threads, steps, layers);
+        room.load(layers);
+        while !is_over(&outcomes) && pace.threads() == threads {
+            let work = room.work(outcomes.len(), steps, &labels, layers, pace);
+            let begun = Instant::now();
+            engine.pool.run(threads, &|thread| work.run(thread));
+            let found = work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+            pace.add(found.len(), begun.elapsed());
+            outcomes.extend(found);
+        }
+        room.store(layers);
     }
-    let mut room = Room::new(engine, steps, layers);
-    room.load(layers);
-    let work = room.work(engine, steps, layers);
-    engine.pool.run(work.threads, &|thread| work.run(thread));
-    let outcomes = work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    room.store(layers);
     outcomes
 }
 
@@ -158,5 +182,64 @@ impl Kernel for Lanes {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> usize {
         V::LANES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fast::dispatch::Simd;
+
+    /// What training with the pace made of a small network: its numbers, and what the steps saw.
+    fn trained(pace: &mut Pace, threads: usize, percent: usize) -> (Vec<Vec<f32>>, Vec<Outcome>) {
+        let (inputs, widths, batch, count) = (70, [33, 17, 10], 5, 400);
+        let engine = Engine::new(Simd::best(), threads);
+        let pixel = |i: usize| if i * 37 % 100 < percent { (1 + i * i % 255) as u8 } else { 0 };
+        let pixels: Vec<u8> = (0..count * inputs).map(pixel).collect();
+        let labels: Vec<u32> = (0..count as u32).map(|image| image * image % 10).collect();
+        let order: Vec<u32> = (0..count as u32).rev().collect();
+        let rule = Rule { optimizer: Optimizer::Momentum { lr: 0.1, mu: 0.9 }, decay: 0.01 };
+        let rules = vec![rule; count / batch];
+        let reduction = Reduction::Mean;
+        let steps = Steps {
+            pixels: &pixels,
+            inputs,
+            labels: &labels,
+            order: &order,
+            batch,
+            reduction,
+            rules: &rules,
+        };
+        let mut numbers = Vec::new();
+        let mut before = inputs;
+        for outputs in widths {
+            let start = |i: usize| ((i * 7919) % 201) as f32 / 1000.0 - 0.1;
+            numbers.push((0..before * outputs).map(start).collect());
+            numbers.extend([vec![0.0; before * outputs], vec![0.1; outputs], vec![0.0; outputs]]);
+            before = outputs;
+        }
+        let mut arrays = numbers.iter_mut().map(|array: &mut Vec<f32>| &mut array[..]);
+        let mut two = || arrays.by_ref().take(2).collect::<Vec<_>>();
+        let activation = Some(Activation::Relu);
+        let mut layers: Vec<Layer> = widths
+            .iter()
+            .map(|&outputs| Layer { outputs, activation, weight: two(), bias: two() })
+            .collect();
+        let outcomes = train_at(pace, &engine, &steps, &mut layers);
+        drop(layers);
+        (numbers, outcomes)
+    }
+
+    #[test]
+    fn another_number_of_threads_in_the_middle_changes_no_bit() {
+        for percent in [20, 100] {
+            let expected = trained(&mut Pace::new(1), 1, percent);
+            assert_eq!(expected.1.len(), 80);
+            for threads in [2, 3, 5, 8] {
+                let mut pace = Pace::restless(threads);
+                let found = trained(&mut pace, threads, percent);
+                assert_eq!(found, expected, "{threads} threads, {percent} %");
+            }
+        }
     }
 }

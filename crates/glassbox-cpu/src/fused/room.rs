@@ -4,14 +4,15 @@ use super::activate::needs_before;
 use super::barrier::Barrier;
 use super::dense::Panels;
 use super::inputs::{Batch, Source};
+use super::pace::Pace;
 use super::work::{LayerParts, Work};
 use super::{DENSE, Lanes, Layer, Steps, density, share, sparse, stride};
-use crate::fast::Engine;
 use crate::fast::dispatch::Simd;
 use crate::fast::matmul::tile::COLUMNS;
 use crate::fast::memory::Numbers;
 use crate::fast::pool::Parts;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 /// The memory of a call.
 pub(super) struct Room {
@@ -49,8 +50,8 @@ pub(super) struct Own {
 }
 
 impl Room {
-    pub(super) fn new(engine: &Engine, steps: &Steps, layers: &[Layer]) -> Room {
-        let (simd, threads) = (engine.simd(), engine.threads());
+    /// For so many threads.
+    pub(super) fn new(simd: Simd, threads: usize, steps: &Steps, layers: &[Layer]) -> Room {
         let lanes = simd.run(Lanes);
         let width = COLUMNS * lanes;
         let capacity = steps.batch.min(steps.order.len());
@@ -146,11 +147,14 @@ impl Room {
         }
     }
 
+    /// The steps from `first` on, until the pace has something to decide. `labels` are in the order of the steps.
     pub(super) fn work<'a>(
         &'a mut self,
-        engine: &Engine,
+        first: usize,
         steps: &'a Steps<'a>,
+        labels: &'a [u32],
         layers: &[Layer],
+        pace: &'a Pace,
     ) -> Work<'a> {
         let parts = |(room, layer): (&mut LayerRoom, &Layer)| LayerParts {
             outputs: layer.outputs,
@@ -166,9 +170,12 @@ impl Room {
         Work {
             simd: self.simd,
             threads: self.threads,
-            barrier: Barrier::new(engine.threads()),
+            barrier: Barrier::new(self.threads),
+            first,
+            end: AtomicUsize::new(steps.rules.len()),
+            pace,
             steps,
-            labels: steps.order.iter().map(|&image| steps.labels[image as usize]).collect(),
+            labels,
             is_sparse: self.is_sparse,
             inputs: self.inputs.each_mut().map(|inputs| Parts::new(inputs)),
             stride: self.stride,

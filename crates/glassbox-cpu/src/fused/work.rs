@@ -4,6 +4,7 @@ use super::activate::{Activate, activate_backward, needs_before};
 use super::barrier::Barrier;
 use super::dense::{self, PanelParts, Product, UpdateBias};
 use super::inputs::{FillBits, FillDense, Source};
+use super::pace::Pace;
 use super::room::Own;
 use super::{Outcome, Steps, head, share, sparse};
 use crate::fast::dispatch::{Kernel, Simd};
@@ -13,7 +14,12 @@ use crate::fast::vector::Vector;
 use crate::reference::loss::reduce;
 use crate::reference::{Activation, Reduction};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Steps between two looks at the clock, of which each takes a thousandth of a small network's step.
+const LOOK: usize = 8;
 
 /// A layer as the threads see it.
 pub(super) struct LayerParts {
@@ -33,9 +39,13 @@ pub(super) struct Work<'a> {
     pub simd: Simd,
     pub threads: usize,
     pub barrier: Barrier,
+    /// The first step, and the one before which all threads leave.
+    pub first: usize,
+    pub end: AtomicUsize,
+    pub pace: &'a Pace,
     pub steps: &'a Steps<'a>,
     /// The labels in the order of the steps.
-    pub labels: Vec<u32>,
+    pub labels: &'a [u32],
     pub is_sparse: bool,
     pub inputs: [Parts<f32>; 2],
     pub stride: usize,
@@ -51,20 +61,37 @@ impl Work<'_> {
     pub(super) fn run(&self, thread: usize) {
         let _guard = self.barrier.guard();
         let own = &mut *self.own[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
         if !self.is_sparse {
-            self.fill(0, thread);
+            self.fill(self.first, thread);
             self.barrier.wait();
         }
-        for step in 0..self.steps.rules.len() {
+        for step in self.first..self.steps.rules.len() {
             self.first_layer(step, thread, own);
             self.barrier.wait();
             self.other_layers(step, thread, own);
             self.fill(step + 1, thread);
+            if thread == 0 && step % LOOK == LOOK - 1 {
+                self.look(step, begun);
+            }
             self.barrier.wait();
+            // All threads read the same: it's written only before the meeting of a step.
+            let is_last = self.end.load(Ordering::Relaxed) == step + 1;
             if !self.count(step, thread) {
                 break;
             }
             self.update(step, thread, own);
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    /// Has this step be the last of the call if there is something to decide.
+    #[inline(never)]
+    fn look(&self, step: usize, begun: Instant) {
+        if self.pace.is_due(step + 1 - self.first, begun.elapsed()) {
+            self.end.store(step + 1, Ordering::Relaxed);
         }
     }
 

@@ -86,7 +86,8 @@ class Network:
         seed: what all random numbers depend on: weights, the order of samples, dropout.
         device: where to compute: ``cpu``, ``reference`` (the plain definition), ``cuda``, ``cuda:1``, ``cuda-fast``,
             or ``auto``, the fastest present; ``network.device`` says which, and why.
-        threads: how many the device ``cpu`` takes; all cores by default. Results do not depend on it.
+        threads: how many the device ``cpu`` takes at most; all cores by default. Fewer take part where they are faster.
+            Results do not depend on it.
         plan: how steps are carried out: ``auto``, ``layered`` or ``fused``. Results do not depend on it.
 
     Inputs X are (n, inputs); more sides, as of (n, 28, 28), are flattened. An array of ``uint8`` is pixels, which are
