@@ -1,6 +1,6 @@
 //! Viewers of a dashboard, as its server sees them: what `make bench-dashboard` measures the cost of.
 //!
-//! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, and goes on until that ends. A lively viewer
+//! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, if there is one, and goes on until that ends. A lively viewer
 //! is a page in a browser of its own: it has the stream of events, and fetches the learning curves over a connection that
 //! stays open, as soon as the page would. A stalled one has asked for the stream and reads nothing. With `panels`, one
 //! more opens every panel, again and again. In the end it prints what they got, as JSON.
@@ -195,7 +195,9 @@ fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [lively, stalled] = [&words[0], &words[1]].map(|word| word.parse::<usize>());
     let mut link = String::new();
-    stdin().read_line(&mut link)?;
+    if stdin().read_line(&mut link)? == 0 {
+        return Ok(());
+    }
     let place = Place::of(&link)?;
     let runs: Value = serde_json::from_slice(&place.connect()?.ask("/api/runs", None)?.body)?;
     let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();

@@ -14,14 +14,17 @@ const WINDOW: Duration = Duration::from_millis(40);
 const TRIAL: Duration = Duration::from_millis(8);
 /// How many steps of a trial show that.
 const SOON: usize = 8;
-/// The longest time between two trials. After one that was worth nothing, the next waits
-/// [`BACKOFF`] times as long as that one did.
+/// After a trial that was worth nothing, the next waits [`BACKOFF`] times as long as that one did, as
+/// far as that is not longer than this.
 const LONGEST: Duration = Duration::from_secs(4);
 const BACKOFF: u32 = 16;
+/// And so many times as long as what it cost.
+const SHARE: u32 = 100;
 /// How much faster another number of threads has to be, and how much slower it soon seems to be.
 const FASTER: f64 = 0.9;
 const SLOWER: f64 = 1.25;
-/// So much slower than before, and fewer threads are tried at once.
+/// So much slower than before, and fewer threads are tried at once, or when a small part of the wait
+/// is over.
 const TROUBLE: f64 = 1.5;
 
 /// What is known about the threads of an engine, for one shape of steps.
@@ -42,6 +45,7 @@ pub(crate) struct Pace {
     wait: Duration,
     tries_fewer: bool,
     window: Duration,
+    share: u32,
 }
 
 impl Pace {
@@ -59,13 +63,14 @@ impl Pace {
             wait: WINDOW,
             tries_fewer: true,
             window: WINDOW,
+            share: SHARE,
         }
     }
 
     /// Forgets what it knows unless it is about steps of this shape.
     pub(super) fn set_shape(&mut self, shape: Vec<usize>) {
         if self.shape != shape {
-            *self = Pace { shape, window: self.window, ..Pace::new(self.most) };
+            *self = Pace { shape, ..Pace::new(self.most) };
         }
     }
 
@@ -96,7 +101,8 @@ impl Pace {
         if !is_due {
             return;
         }
-        let each = self.time.as_secs_f64() / self.steps as f64;
+        let (steps, time) = (self.steps, self.time);
+        let each = time.as_secs_f64() / steps as f64;
         (self.steps, self.time) = (0, Duration::ZERO);
         match self.before.take() {
             Some((before, _)) if each < FASTER * before => {
@@ -105,11 +111,14 @@ impl Pace {
             Some((before, threads)) => {
                 // What was trouble with those threads is how it is now.
                 (self.best, self.threads) = (before, threads);
-                (self.since, self.wait) = (Duration::ZERO, LONGEST.min(BACKOFF * self.wait));
+                let cost = time.saturating_sub(Duration::from_secs_f64(before * steps as f64));
+                self.wait = LONGEST.min(BACKOFF * self.wait).max(self.share * cost);
+                self.since = Duration::ZERO;
                 self.tries_fewer = !self.tries_fewer;
             }
             None => {
-                let is_trouble = self.threads > 1 && each > TROUBLE * self.best;
+                let is_slow = self.threads > 1 && each > TROUBLE * self.best;
+                let is_trouble = is_slow && BACKOFF * self.since >= self.wait;
                 self.best = self.best.min(each);
                 if is_trouble || self.since >= self.wait {
                     let can_have_more = self.threads < self.most;
@@ -128,7 +137,8 @@ impl Pace {
     /// One that decides at every opportunity.
     #[cfg(test)]
     pub(super) fn restless(most: usize) -> Pace {
-        Pace { window: Duration::ZERO, wait: Duration::ZERO, ..Pace::new(most) }
+        let none = Duration::ZERO;
+        Pace { window: none, wait: none, share: 0, ..Pace::new(most) }
     }
 }
 
@@ -211,6 +221,16 @@ mod tests {
         run.go_on(2 * LONGEST, free);
         run.go_on(LONG, free);
         assert!(run.share(2) > 0.99, "{:?}", run.steps);
+    }
+
+    #[test]
+    fn trials_of_long_steps_are_rare() {
+        // Longer than a window, and so few in the time that a trial takes a good part of it.
+        let mut run = Run::new(4);
+        run.go_on(LONG, |threads| 200_000.0 / threads as f64);
+        run.go_on(4 * LONG, |threads| 200_000.0 / threads as f64);
+        let (tried, all) = (run.steps[2], run.steps.iter().sum::<usize>());
+        assert!(tried * 80 < all, "{:?}", run.steps);
     }
 
     #[test]
