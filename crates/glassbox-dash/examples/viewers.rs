@@ -1,9 +1,9 @@
 //! Viewers of a dashboard, as its server sees them: what `make bench-dashboard` measures the cost of.
 //!
-//! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, if there is one, and goes on until that ends. A lively viewer
-//! is a page in a browser of its own: it has the stream of events, and fetches the learning curves over a connection that
-//! stays open, as soon as the page would. A stalled one has asked for the stream and reads nothing. With `panels`, one
-//! more opens every panel, again and again. In the end it prints what they got, as JSON.
+//! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, if there is one, and goes on until that ends.
+//! A lively viewer is a page in a browser of its own: it has the stream of events, and fetches the learning curves over a
+//! connection that stays open, as soon as the page would. A stalled one has asked for the stream and reads nothing. With
+//! `panels`, one more opens every panel, again and again. In the end it prints what they got, as JSON.
 //!
 //! It is a program of its own, and a lean one, because its work is done by the processors that train.
 

@@ -22,6 +22,9 @@ pub(crate) struct Turns {
 /// A place for one at a time.
 pub(crate) struct Turn(Arc<Semaphore>);
 
+/// The one place, until it is dropped.
+pub(crate) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
 /// Work that broke off.
 pub(crate) struct Broken;
 
@@ -34,18 +37,32 @@ impl Turns {
 
 impl Turn {
     /// The place, if nobody has it.
-    pub fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+    pub fn free(&self) -> Option<Place> {
+        Arc::clone(&self.0).try_acquire_owned().ok().map(Place)
     }
 
-    /// Works when it is its turn. The work keeps its place until it is done, also where nobody waits for it any more.
+    /// Its place, when it is its turn.
+    pub async fn place(&self) -> Result<Place, Broken> {
+        Arc::clone(&self.0).acquire_owned().await.map(Place).map_err(|_| Broken)
+    }
+
+    /// Works when it is its turn.
     pub async fn take<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Broken> {
-        let place = Arc::clone(&self.0).acquire_owned().await.map_err(|_| Broken)?;
+        self.place().await?.take(work).await
+    }
+}
+
+impl Place {
+    /// Works. The work keeps its place until it is done, also where nobody waits for it any more.
+    pub async fn take<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Broken> {
         let work = move || {
-            let _place = place;
+            let _place = self;
             work()
         };
         spawn_blocking(work).await.map_err(|_| Broken)

@@ -1,7 +1,7 @@
 //! `api/pictures/SUBJECT?runs=ID,ID&width=…`: a picture as SVG, or the reason why there is none.
 
 use super::{Asked, Refusal, broken, no_run, refuse};
-use crate::pictures::{Ask, Options};
+use crate::pictures::{Ask, Options, Shown};
 use crate::shared::Shared;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -48,14 +48,18 @@ pub(super) async fn picture(
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
     let ask = Ask::new(subject, ids, &options);
-    let (with, at_hand) = (Arc::clone(&shared), ask.clone());
-    let at_hand = spawn_blocking(move || with.pictures.at_hand(&with, &at_hand)).await;
-    let shown = match at_hand.ok().flatten() {
+    let shown = match at_hand(&shared, &ask).await {
         Some(shown) => shown,
         None => {
-            let with = Arc::clone(&shared);
-            let shown = shared.turns.drawing.take(move || with.pictures.show(&with, &ask));
-            shown.await.map_err(broken)?
+            let place = shared.turns.drawing.place().await.map_err(broken)?;
+            // While it waited for its turn, another may have drawn the same.
+            match at_hand(&shared, &ask).await {
+                Some(shown) => shown,
+                None => {
+                    let with = Arc::clone(&shared);
+                    place.take(move || with.pictures.show(&with, &ask)).await.map_err(broken)?
+                }
+            }
         }
     };
     let mut common = HeaderMap::new();
@@ -75,4 +79,14 @@ pub(super) async fn picture(
         Err(why) => ("application/json", json!({ "why": why }).to_string()),
     };
     Ok((common, tag, [(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// What need not be drawn. Whether a network has changed is asked of the file system, which may take its time; all else is
+/// told at once: to wake another thread would take longer.
+async fn at_hand(shared: &Arc<Shared>, ask: &Ask) -> Option<Shown> {
+    if !ask.subject.is_of_network() {
+        return shared.pictures.at_hand(shared, ask);
+    }
+    let (with, ask) = (Arc::clone(shared), ask.clone());
+    spawn_blocking(move || with.pictures.at_hand(&with, &ask)).await.ok().flatten()
 }
