@@ -1,9 +1,10 @@
 //! Viewers of a dashboard, as its server sees them: what `make bench-dashboard` measures the cost of.
 //!
 //! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, if there is one, and goes on until that ends.
-//! A lively viewer is a page in a browser of its own: it has the stream of events, and fetches the learning curves over a
-//! connection that stays open, as soon as the page would. A stalled one has asked for the stream and reads nothing. With
-//! `panels`, one more opens every panel, again and again. In the end it prints what they got, as JSON.
+//! A lively viewer is the page in a browser of its own, as it opens: it has the stream of events, and fetches the pictures
+//! of its first panel over a connection that stays open, as soon as the page would. A stalled one has asked for the stream
+//! and reads nothing. With `panels`, one more opens every panel, again and again. In the end it prints what they got, as
+//! JSON, and fails if a lively one got nothing.
 //!
 //! It is a program of its own, and a lean one, because its work is done by the processors that train.
 
@@ -14,7 +15,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
@@ -22,6 +23,12 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What the page waits at least before it fetches a picture anew.
 const PERIOD: Duration = Duration::from_millis(500);
+
+/// What the page shows first.
+const FIRST_PANEL: [&str; 3] = ["curves", "rate", "throughput"];
+
+/// Windows: a laptop's and a phone's.
+const LOOKS: [&str; 2] = ["width=900&dark=0", "width=380&dark=1"];
 
 /// Between two panels that are opened.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -156,16 +163,22 @@ fn listen(place: &Place, got: &Got) -> Result<()> {
     }
 }
 
-/// Fetches the learning curves as the page does: anew where there is something new, and as soon as it is time for it.
-fn watch(place: &Place, run: &str, got: &Got) -> Result<()> {
+/// Fetches pictures as the page does: each anew where there is something new, and as soon as it is time for it.
+fn watch(place: &Place, run: &str, look: &str, got: &Got) -> Result<()> {
     let mut connection = place.connect()?;
-    let mut tag = None;
+    let mut shown = FIRST_PANEL.map(|subject| {
+        (format!("/api/pictures/{subject}?runs={run}&{look}"), None, Instant::now())
+    });
     loop {
-        let path = format!("/api/pictures/curves?runs={run}&width=900");
-        let answer = connection.ask(&path, tag.as_deref())?;
-        got.pictures.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
-        tag = answer.tag;
-        sleep(answer.stale.map_or(PERIOD, |stale| stale.max(PERIOD)));
+        for (path, tag, due) in shown.iter_mut().filter(|(.., due)| *due <= Instant::now()) {
+            let begun = Instant::now();
+            let answer = connection.ask(path, tag.as_deref())?;
+            got.pictures.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
+            *due = answer.stale.map_or(begun, |stale| Instant::now() + stale).max(begun + PERIOD);
+            *tag = answer.tag;
+        }
+        let next = shown.iter().map(|(.., due)| *due).min().unwrap_or_else(Instant::now);
+        sleep(next.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -193,7 +206,10 @@ fn open_panels(place: &Place, run: &str, panels: &Mutex<Map<String, Value>>) -> 
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [lively, stalled] = [&words[0], &words[1]].map(|word| word.parse::<usize>());
+    let [lively, stalled, ..] = &words[..] else {
+        return Err("viewers LIVELY STALLED [panels]".into());
+    };
+    let [lively, stalled] = [lively, stalled].map(|word| word.parse::<usize>());
     let mut link = String::new();
     if stdin().read_line(&mut link)? == 0 {
         return Ok(());
@@ -201,12 +217,13 @@ fn main() -> Result<()> {
     let place = Place::of(&link)?;
     let runs: Value = serde_json::from_slice(&place.connect()?.ask("/api/runs", None)?.body)?;
     let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();
-    let (got, panels) = (Arc::new(Got::default()), Arc::new(Mutex::new(Map::new())));
-    for _ in 0..lively? {
-        let (place, got) = (place.clone(), Arc::clone(&got));
+    let panels = Arc::new(Mutex::new(Map::new()));
+    let gots: Vec<Arc<Got>> = (0..lively?).map(|_| Arc::default()).collect();
+    for (got, look) in gots.iter().zip(LOOKS.into_iter().cycle()) {
+        let (place, got) = (place.clone(), Arc::clone(got));
         let (same, with, run) = (place.clone(), Arc::clone(&got), run.clone());
         spawn(move || listen(&place, &got).map_err(|error| error.to_string()));
-        spawn(move || watch(&same, &run, &with).map_err(|error| error.to_string()));
+        spawn(move || watch(&same, &run, look, &with).map_err(|error| error.to_string()));
     }
     let mut silent = Vec::new();
     for _ in 0..stalled? {
@@ -219,7 +236,14 @@ fn main() -> Result<()> {
         spawn(move || open_panels(&place, &run, &panels).map_err(|error| error.to_string()));
     }
     stdin().read_to_end(&mut Vec::new())?;
-    let [bytes, pictures] = [&got.bytes, &got.pictures].map(|count| count.load(Ordering::Relaxed));
+    let counts = |what: fn(&Got) -> &AtomicU64| {
+        gots.iter().map(|got| what(got).load(Ordering::Relaxed)).collect::<Vec<u64>>()
+    };
+    let [bytes, pictures] = [counts(|got| &got.bytes), counts(|got| &got.pictures)];
+    if bytes.iter().chain(&pictures).any(|&count| count == 0) {
+        return Err(format!("a viewer got nothing: bytes {bytes:?}, pictures {pictures:?}").into());
+    }
+    let [bytes, pictures] = [bytes, pictures].map(|counts| counts.iter().sum::<u64>());
     let got = json!({ "bytes": bytes, "pictures": pictures, "panels": *panels.lock().unwrap() });
     writeln!(stdout(), "{got}")?;
     Ok(())

@@ -99,7 +99,8 @@ impl Pool {
         *lock(&shared.job) = Some(job);
         shared.done.store(0, Ordering::Relaxed);
         shared.next.store(u64::from(round) << 32, Ordering::Release);
-        self.workers.iter().for_each(|worker| worker.thread().unpark());
+        // As many as are needed: others would spin on cores that somebody else may want.
+        self.workers.iter().take(tasks as usize - 1).for_each(|worker| worker.thread().unpark());
 
         shared.take_tasks(job);
         let all = tasks as usize;

@@ -36,8 +36,10 @@ use crate::fast::dispatch::Kernel;
 use crate::fast::vector::Vector;
 use crate::reference::{Activation, Reduction};
 use inputs::Source;
+use pace::Choice;
 pub(crate) use pace::Pace;
 use room::Room;
+use std::iter;
 use std::ops::Range;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -93,14 +95,20 @@ pub struct Outcome {
 /// If a length is wrong, or an image or a label out of range.
 pub fn train(engine: &Engine, steps: &Steps, layers: &mut [Layer]) -> Vec<Outcome> {
     check(steps, layers);
+    if engine.threads() == 1 {
+        return train_with(&mut Pace::new(1), engine, steps, layers);
+    }
     let mut pace = engine.pace.lock().unwrap_or_else(PoisonError::into_inner);
-    // Without the batch: the last one of an epoch would make it forget.
-    let widths = layers.iter().map(|layer| layer.outputs);
-    pace.set_shape([steps.inputs].into_iter().chain(widths).collect());
-    train_at(&mut pace, engine, steps, layers)
+    pace.set_shape(iter::once(steps.inputs).chain(layers.iter().map(|l| l.outputs)).collect());
+    train_with(&mut *pace, engine, steps, layers)
 }
 
-fn train_at(pace: &mut Pace, engine: &Engine, steps: &Steps, layers: &mut [Layer]) -> Vec<Outcome> {
+fn train_with(
+    choice: &mut dyn Choice,
+    engine: &Engine,
+    steps: &Steps,
+    layers: &mut [Layer],
+) -> Vec<Outcome> {
     let labels: Vec<u32> = steps.order.iter().map(|&i| steps.labels[i as usize]).collect();
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.rules.len());
     let is_over = |outcomes: &[Outcome]| {
@@ -108,15 +116,21 @@ fn train_at(pace: &mut Pace, engine: &Engine, steps: &Steps, layers: &mut [Layer
         has_failed || outcomes.len() == steps.rules.len()
     };
     while !is_over(&outcomes) {
-        let threads = pace.threads();
+        let threads = choice.threads();
         let mut room = Room::new(engine.simd(), threads, steps, layers);
         room.load(layers);
-        while !is_over(&outcomes) && pace.threads() == threads {
-            let work = room.work(outcomes.len(), steps, &labels, layers, pace);
+        while !is_over(&outcomes) && choice.threads() == threads {
             let begun = Instant::now();
+            let work = room.work(outcomes.len(), steps, &labels, layers, choice);
             engine.pool.run(threads, &|thread| work.run(thread));
+            let taken = work.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
             let found = work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-            pace.add(found.len(), begun.elapsed());
+            // Of a single step there is no more to know than how long all took.
+            let (images, time) = match taken {
+                (0, _) => (found.iter().map(|seen| seen.count as usize).sum(), begun.elapsed()),
+                taken => taken,
+            };
+            choice.add(images, time);
             outcomes.extend(found);
         }
         room.store(layers);
@@ -189,17 +203,41 @@ impl Kernel for Lanes {
 mod tests {
     use super::*;
     use crate::fast::dispatch::Simd;
+    use crate::reference::AdamStep;
+    use std::time::Duration;
 
-    /// What training with the pace made of a small network: its numbers, and what the steps saw.
-    fn trained(pace: &mut Pace, threads: usize, percent: usize) -> (Vec<Vec<f32>>, Vec<Outcome>) {
-        let (inputs, widths, batch, count) = (70, [33, 17, 10], 5, 400);
-        let engine = Engine::new(Simd::best(), threads);
+    /// Another number of threads at each opportunity.
+    struct Script {
+        numbers: Vec<usize>,
+        place: usize,
+    }
+
+    impl Choice for Script {
+        fn threads(&self) -> usize {
+            self.numbers[self.place % self.numbers.len()]
+        }
+
+        fn is_due(&self, _: usize, _: Duration) -> bool {
+            true
+        }
+
+        fn add(&mut self, _: usize, _: Duration) {
+            self.place += 1;
+        }
+    }
+
+    /// What training made of a small network: its numbers, and what the steps saw.
+    fn trained(
+        choice: &mut dyn Choice,
+        (simd, optimizer, percent): (Simd, Optimizer, usize),
+    ) -> (Vec<Vec<f32>>, Vec<Outcome>) {
+        let (inputs, widths, batch, count) = (70, [33, 17, 10], 5, 203);
+        let engine = Engine::new(simd, 8);
         let pixel = |i: usize| if i * 37 % 100 < percent { (1 + i * i % 255) as u8 } else { 0 };
         let pixels: Vec<u8> = (0..count * inputs).map(pixel).collect();
         let labels: Vec<u32> = (0..count as u32).map(|image| image * image % 10).collect();
         let order: Vec<u32> = (0..count as u32).rev().collect();
-        let rule = Rule { optimizer: Optimizer::Momentum { lr: 0.1, mu: 0.9 }, decay: 0.01 };
-        let rules = vec![rule; count / batch];
+        let rules = vec![Rule { optimizer, decay: 0.01 }; count.div_ceil(batch)];
         let reduction = Reduction::Mean;
         let steps = Steps {
             pixels: &pixels,
@@ -215,30 +253,34 @@ mod tests {
         for outputs in widths {
             let start = |i: usize| ((i * 7919) % 201) as f32 / 1000.0 - 0.1;
             numbers.push((0..before * outputs).map(start).collect());
-            numbers.extend([vec![0.0; before * outputs], vec![0.1; outputs], vec![0.0; outputs]]);
+            numbers.extend(vec![vec![0.0; before * outputs]; 2]);
+            numbers.extend([vec![0.1; outputs], vec![0.0; outputs], vec![0.0; outputs]]);
             before = outputs;
         }
         let mut arrays = numbers.iter_mut().map(|array: &mut Vec<f32>| &mut array[..]);
-        let mut two = || arrays.by_ref().take(2).collect::<Vec<_>>();
+        let mut three = || arrays.by_ref().take(3).collect::<Vec<_>>();
         let activation = Some(Activation::Relu);
         let mut layers: Vec<Layer> = widths
             .iter()
-            .map(|&outputs| Layer { outputs, activation, weight: two(), bias: two() })
+            .map(|&outputs| Layer { outputs, activation, weight: three(), bias: three() })
             .collect();
-        let outcomes = train_at(pace, &engine, &steps, &mut layers);
+        let outcomes = train_with(choice, &engine, &steps, &mut layers);
         drop(layers);
         (numbers, outcomes)
     }
 
     #[test]
-    fn another_number_of_threads_in_the_middle_changes_no_bit() {
-        for percent in [20, 100] {
-            let expected = trained(&mut Pace::new(1), 1, percent);
-            assert_eq!(expected.1.len(), 80);
-            for threads in [2, 3, 5, 8] {
-                let mut pace = Pace::restless(threads);
-                let found = trained(&mut pace, threads, percent);
-                assert_eq!(found, expected, "{threads} threads, {percent} %");
+    fn another_number_of_threads_after_each_step_changes_no_bit() {
+        let adam = AdamStep::new(0.01, [0.9, 0.999], 1e-8, 0.01, 3);
+        let optimizers = [Optimizer::Momentum { lr: 0.1, mu: 0.9 }, Optimizer::Adam(adam)];
+        for simd in Simd::available() {
+            for job in optimizers.iter().flat_map(|&o| [20, 100].map(|percent| (simd, o, percent)))
+            {
+                let expected = trained(&mut Pace::new(1), job);
+                assert_eq!(expected.1.len(), 41);
+                let mut script = Script { numbers: vec![3, 1, 8, 8, 2, 5, 1], place: 0 };
+                assert_eq!(trained(&mut script, job), expected, "{} {}", job.0, job.2);
+                assert_eq!(script.place, 41);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::activate::needs_before;
 use super::barrier::Barrier;
 use super::dense::Panels;
 use super::inputs::{Batch, Source};
-use super::pace::Pace;
+use super::pace::Choice;
 use super::work::{LayerParts, Work};
 use super::{DENSE, Lanes, Layer, Steps, density, share, sparse, stride};
 use crate::fast::dispatch::Simd;
@@ -147,14 +147,14 @@ impl Room {
         }
     }
 
-    /// The steps from `first` on, until the pace has something to decide. `labels` are in the order of the steps.
+    /// The steps from `first` on, until there is something to decide. `labels` are in their order.
     pub(super) fn work<'a>(
         &'a mut self,
         first: usize,
         steps: &'a Steps<'a>,
         labels: &'a [u32],
         layers: &[Layer],
-        pace: &'a Pace,
+        choice: &'a dyn Choice,
     ) -> Work<'a> {
         let parts = |(room, layer): (&mut LayerRoom, &Layer)| LayerParts {
             outputs: layer.outputs,
@@ -173,7 +173,8 @@ impl Room {
             barrier: Barrier::new(self.threads),
             first,
             end: AtomicUsize::new(steps.rules.len()),
-            pace,
+            choice,
+            taken: Mutex::default(),
             steps,
             labels,
             is_sparse: self.is_sparse,

@@ -4,7 +4,7 @@ use super::activate::{Activate, activate_backward, needs_before};
 use super::barrier::Barrier;
 use super::dense::{self, PanelParts, Product, UpdateBias};
 use super::inputs::{FillBits, FillDense, Source};
-use super::pace::Pace;
+use super::pace::Choice;
 use super::room::Own;
 use super::{Outcome, Steps, head, share, sparse};
 use crate::fast::dispatch::{Kernel, Simd};
@@ -16,10 +16,32 @@ use crate::reference::{Activation, Reduction};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Steps between two looks at the clock, of which each takes a thousandth of a small network's step.
-const LOOK: usize = 8;
+/// Steps between two looks at the clock, of which each takes a thousandth of a small network's step;
+/// where steps are longer than this, there is one after each.
+const STEPS: usize = 8;
+const LONG: Duration = Duration::from_millis(1);
+
+/// When a thread looks at the clock.
+struct Clock {
+    /// The first step, and when it was over: until then threads wake up and memory is new.
+    begun: Option<(usize, Instant)>,
+    /// The step after which it looks next.
+    next: usize,
+}
+
+impl Clock {
+    /// How many steps there were since the first one, and how long they took.
+    fn look(&mut self) -> (usize, Duration) {
+        let (step, now) = (self.next, Instant::now());
+        let (first, begun) = *self.begun.get_or_insert((step, now));
+        let (steps, time) = (step - first, now - begun);
+        let is_long = steps == 0 || time > LONG * steps as u32;
+        self.next += if is_long { 1 } else { STEPS };
+        (steps, time)
+    }
+}
 
 /// A layer as the threads see it.
 pub(super) struct LayerParts {
@@ -42,7 +64,9 @@ pub(super) struct Work<'a> {
     /// The first step, and the one before which all threads leave.
     pub first: usize,
     pub end: AtomicUsize,
-    pub pace: &'a Pace,
+    pub choice: &'a dyn Choice,
+    /// Images, and the time they took.
+    pub taken: Mutex<(usize, Duration)>,
     pub steps: &'a Steps<'a>,
     /// The labels in the order of the steps.
     pub labels: &'a [u32],
@@ -61,7 +85,7 @@ impl Work<'_> {
     pub(super) fn run(&self, thread: usize) {
         let _guard = self.barrier.guard();
         let own = &mut *self.own[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = Instant::now();
+        let mut clock = (thread == 0).then_some(Clock { begun: None, next: self.first });
         if !self.is_sparse {
             self.fill(self.first, thread);
             self.barrier.wait();
@@ -71,8 +95,8 @@ impl Work<'_> {
             self.barrier.wait();
             self.other_layers(step, thread, own);
             self.fill(step + 1, thread);
-            if thread == 0 && step % LOOK == LOOK - 1 {
-                self.look(step, begun);
+            if let Some(clock) = clock.as_mut().filter(|clock| clock.next == step) {
+                self.look(clock);
             }
             self.barrier.wait();
             // All threads read the same: it's written only before the meeting of a step.
@@ -89,10 +113,20 @@ impl Work<'_> {
 
     /// Has this step be the last of the call if there is something to decide.
     #[inline(never)]
-    fn look(&self, step: usize, begun: Instant) {
-        if self.pace.is_due(step + 1 - self.first, begun.elapsed()) {
+    fn look(&self, clock: &mut Clock) {
+        let step = clock.next;
+        let (steps, time) = clock.look();
+        let images = self.images(step + 1 - steps..step + 1);
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = (images, time);
+        if self.choice.is_due(images, time) {
             self.end.store(step + 1, Ordering::Relaxed);
         }
+    }
+
+    /// How many images some steps have.
+    fn images(&self, steps: Range<usize>) -> usize {
+        let images = self.steps.order.len();
+        images.min(steps.end * self.steps.batch) - images.min(steps.start * self.steps.batch)
     }
 
     /// The images of a step.
