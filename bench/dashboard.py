@@ -63,15 +63,15 @@ class Viewers:
         return got | {"cpu": used.ru_utime + used.ru_stime}
 
 
-def busy(process):
+def busy(threads):
     """How long the dashboard's threads have had a processor, in seconds: what it costs also where others disturb."""
-    return sum(ran for name, ran, _ in threads(process) if name == "dashboard")
+    return sum(ran for name, ran, _ in threads if name == "dashboard")
 
 
-def waited(process):
+def waited(threads):
     """How long a thread that trains was ready and had no processor, in seconds; the one that waited most. That is what the
     training lost to the dashboard and its viewers, whatever other machines on the same processors do."""
-    return max((waited for name, _, waited in threads(process) if name.startswith("glassbox")), default=0)
+    return max((waited for name, _, waited in threads if name.startswith("glassbox")), default=0)
 
 
 def threads(process):
@@ -109,7 +109,8 @@ def train(programs, how, epochs=EPOCHS, words=()):
 
         def watch():
             while not is_over.wait(WATCH):
-                seen.append((waited(process.pid), busy(process.pid)))
+                now = threads(process.pid)
+                seen.append((waited(now), busy(now)))
 
         threading.Thread(target=watch, daemon=True).start()
         # Whoever does not read what a program says makes it wait.

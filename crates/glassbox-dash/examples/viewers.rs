@@ -8,6 +8,7 @@
 //!
 //! It is a program of its own, and a lean one, because its work is done by the processors that train.
 
+use glassbox_plot::Picture;
 use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
@@ -33,23 +34,7 @@ const LOOKS: [&str; 2] = ["width=900&dark=0", "width=380&dark=1"];
 /// Between two panels that are opened.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the panels ask for when they are opened.
-const PICTURES: [&str; 14] = [
-    "curves",
-    "rate",
-    "throughput",
-    "flow",
-    "weights",
-    "activations",
-    "gradients",
-    "stuck",
-    "first-layer",
-    "classes",
-    "dead",
-    "image",
-    "confusion",
-    "errors",
-];
+/// What the panels ask for when they are opened, beside the pictures.
 const NETWORK: [&str; 5] = [
     "",
     "/unit?layer=1&unit=3",
@@ -186,8 +171,9 @@ fn watch(place: &Place, run: &str, look: &str, got: &Got) -> Result<()> {
 fn open_panels(place: &Place, run: &str, panels: &Mutex<Map<String, Value>>) -> Result<()> {
     let mut connection = place.connect()?;
     let base = format!("/api/runs/{run}");
+    let pictures = Picture::ALL.map(Picture::name);
     let pictures =
-        PICTURES.map(|name| (name, format!("/api/pictures/{name}?runs={run}&width=900")));
+        pictures.map(|name| (name, format!("/api/pictures/{name}?runs={run}&width=900")));
     let network = NETWORK.map(|name| (name, format!("{base}/network{name}")));
     loop {
         for (name, path) in pictures.iter().chain([&("run", base.clone())]).chain(&network) {

@@ -36,8 +36,8 @@ pub use softmax::{log_softmax, log_softmax_backward, softmax, softmax_backward};
 
 use crate::fused::Pace;
 use memory::Numbers;
-use pool::Pool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use pool::{Pool, lock};
+use std::sync::{Mutex, MutexGuard};
 
 /// What fast operations run on: an instruction set, threads, and memory for copies.
 pub struct Engine {
@@ -67,6 +67,6 @@ impl Engine {
 
     /// Memory that is kept between calls, because asking the system for it costs more than using it.
     fn scratch(&self) -> MutexGuard<'_, Numbers> {
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.scratch)
     }
 }

@@ -191,7 +191,7 @@ fn wait_until(is_done: impl Fn() -> bool, rest: impl Fn()) {
 }
 
 /// A lock that a panic elsewhere does not spoil: what it guards is replaced whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -33,6 +33,7 @@ pub use rule::{Optimizer, Rule};
 use crate::area;
 use crate::fast::Engine;
 use crate::fast::dispatch::Kernel;
+use crate::fast::pool::lock;
 use crate::fast::vector::Vector;
 use crate::reference::{Activation, Reduction};
 use inputs::Source;
@@ -98,7 +99,7 @@ pub fn train(engine: &Engine, steps: &Steps, layers: &mut [Layer]) -> Vec<Outcom
     if engine.threads() == 1 {
         return train_with(&mut Pace::new(1), engine, steps, layers);
     }
-    let mut pace = engine.pace.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pace = lock(&engine.pace);
     pace.set_shape(iter::once(steps.inputs).chain(layers.iter().map(|l| l.outputs)).collect());
     train_with(&mut *pace, engine, steps, layers)
 }

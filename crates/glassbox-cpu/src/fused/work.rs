@@ -9,18 +9,18 @@ use super::room::Own;
 use super::{Outcome, Steps, head, share, sparse};
 use crate::fast::dispatch::{Kernel, Simd};
 use crate::fast::memory::Numbers;
-use crate::fast::pool::Parts;
+use crate::fast::pool::{Parts, lock};
 use crate::fast::vector::Vector;
 use crate::reference::loss::reduce;
 use crate::reference::{Activation, Reduction};
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Steps between two looks at the clock, of which each takes a thousandth of a small network's step;
-/// where steps are longer than this, there is one after each.
+/// Steps between two looks at the clock, of which each takes a thousandth of a small network's step.
 const STEPS: usize = 8;
+/// Where steps are longer than this, there is a look after each.
 const LONG: Duration = Duration::from_millis(1);
 
 /// When a thread looks at the clock.
@@ -84,7 +84,7 @@ impl Work<'_> {
     /// What a thread does.
     pub(super) fn run(&self, thread: usize) {
         let _guard = self.barrier.guard();
-        let own = &mut *self.own[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        let own = &mut *lock(&self.own[thread]);
         let mut clock = (thread == 0).then_some(Clock { begun: None, next: self.first });
         if !self.is_sparse {
             self.fill(self.first, thread);
@@ -117,7 +117,7 @@ impl Work<'_> {
         let step = clock.next;
         let (steps, time) = clock.look();
         let images = self.images(step + 1 - steps..step + 1);
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = (images, time);
+        *lock(&self.taken) = (images, time);
         if self.choice.is_due(images, time) {
             self.end.store(step + 1, Ordering::Relaxed);
         }
@@ -236,7 +236,7 @@ impl Work<'_> {
         let loss = reduce(sum, count, self.steps.reduction);
         if thread == 0 {
             let outcome = Outcome { loss, correct: right.iter().sum(), count: count as u32 };
-            self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+            lock(&self.outcomes).push(outcome);
         }
         loss.is_finite()
     }

@@ -3,6 +3,7 @@
 use super::{Asked, Refusal, broken, no_run, refuse};
 use crate::pictures::{Ask, Options, Shown};
 use crate::shared::Shared;
+use crate::turns::Broken;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -48,20 +49,7 @@ pub(super) async fn picture(
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
     let ask = Ask::new(subject, ids, &options);
-    let shown = match at_hand(&shared, &ask).await {
-        Some(shown) => shown,
-        None => {
-            let place = shared.turns.drawing.place().await.map_err(broken)?;
-            // While it waited for its turn, another may have drawn the same.
-            match at_hand(&shared, &ask).await {
-                Some(shown) => shown,
-                None => {
-                    let with = Arc::clone(&shared);
-                    place.take(move || with.pictures.show(&with, &ask)).await.map_err(broken)?
-                }
-            }
-        }
-    };
+    let shown = show(&shared, ask).await.map_err(broken)?;
     let mut common = HeaderMap::new();
     common.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Some(wait) = shown.stale {
@@ -79,6 +67,22 @@ pub(super) async fn picture(
         Err(why) => ("application/json", json!({ "why": why }).to_string()),
     };
     Ok((common, tag, [(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// What is at hand, or what is drawn when it is its turn.
+async fn show(shared: &Arc<Shared>, ask: Ask) -> Result<Shown, Broken> {
+    if let Some(shown) = at_hand(shared, &ask).await {
+        return Ok(shown);
+    }
+    let place = shared.turns.drawing.place().await?;
+    // While it waited for its turn, another may have drawn the same. Of a network, that is found out where it is drawn.
+    if !ask.subject.is_of_network()
+        && let Some(shown) = shared.pictures.at_hand(shared, &ask)
+    {
+        return Ok(shown);
+    }
+    let with = Arc::clone(shared);
+    place.take(move || with.pictures.show(&with, &ask)).await
 }
 
 /// What need not be drawn. Whether a network has changed is asked of the file system, which may take its time; all else is
