@@ -54,7 +54,8 @@ struct Place {
 struct Answer {
     status: u16,
     tag: Option<String>,
-    stale: Option<Duration>,
+    /// For so long nothing newer is drawn.
+    wait: Duration,
     body: Vec<u8>,
 }
 
@@ -116,7 +117,7 @@ impl Connection {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let status = line.split(' ').nth(1).ok_or("no answer")?.parse()?;
-        let mut answer = Answer { status, tag: None, stale: None, body: Vec::new() };
+        let mut answer = Answer { status, tag: None, wait: Duration::ZERO, body: Vec::new() };
         let mut length = 0;
         loop {
             line.clear();
@@ -125,7 +126,9 @@ impl Connection {
             match name {
                 "content-length" => length = value.parse()?,
                 "etag" => answer.tag = Some(value.to_string()),
-                "glassbox-stale" => answer.stale = Some(Duration::from_millis(value.parse()?)),
+                "glassbox-stale" | "glassbox-fresh" => {
+                    answer.wait = Duration::from_millis(value.parse()?);
+                }
                 _ => {}
             }
         }
@@ -159,7 +162,7 @@ fn watch(place: &Place, run: &str, look: &str, got: &Got) -> Result<()> {
             let begun = Instant::now();
             let answer = connection.ask(path, tag.as_deref())?;
             got.pictures.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
-            *due = answer.stale.map_or(begun, |stale| Instant::now() + stale).max(begun + PERIOD);
+            *due = (begun + PERIOD).max(Instant::now() + answer.wait);
             *tag = answer.tag;
         }
         let next = shown.iter().map(|(.., due)| *due).min().unwrap_or_else(Instant::now);

@@ -21,9 +21,11 @@ pub(crate) struct HostReading {
 }
 
 /// Somebody who asks.
-#[derive(Default)]
 pub(crate) struct Host {
     before: Option<Times>,
+    /// How many processors this process may use, and how many the times are of. To count them takes as long as all else.
+    cpus: usize,
+    processors: usize,
 }
 
 /// Times in ticks, since the machine began.
@@ -37,6 +39,11 @@ struct Times {
 const NOT_LINUX: &str = "only Linux tells";
 
 impl Host {
+    pub fn new() -> Host {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Host { before: None, cpus, processors: processors() }
+    }
+
     /// How the machine is doing. The first time nothing is known of the processors: their times are compared.
     pub fn read(&mut self) -> HostReading {
         let status = read_to_string("/proc/self/status").unwrap_or_default();
@@ -44,7 +51,7 @@ impl Host {
         let total = bytes(&machine, "MemTotal:");
         let available = bytes(&machine, "MemAvailable:");
         let mut reading = HostReading {
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            cpus: self.cpus,
             process_memory_bytes: bytes(&status, "VmRSS:"),
             memory_used_bytes: total.zip(available).map(|(all, free)| all.saturating_sub(free)),
             memory_total_bytes: total,
@@ -52,7 +59,7 @@ impl Host {
         };
         let now = times();
         if let (Some(before), Some(now)) = (self.before, now) {
-            reading.compare(before, now);
+            reading.compare(before, now, self.processors);
         }
         self.before = now;
         let has_all = now.is_some() && total.is_some();
@@ -62,13 +69,13 @@ impl Host {
 }
 
 impl HostReading {
-    fn compare(&mut self, before: Times, now: Times) {
+    fn compare(&mut self, before: Times, now: Times, processors: usize) {
         let since = |of: fn(&Times) -> u64| of(&now).saturating_sub(of(&before)) as f64;
         let all = since(|times| times.all);
         if all > 0.0 {
             self.cpu_percent =
                 Some(100.0 * (1.0 - since(|times| times.idle) / all).clamp(0.0, 1.0));
-            self.process_cpus = Some(since(|times| times.process) / all * processors() as f64);
+            self.process_cpus = Some(since(|times| times.process) / all * processors as f64);
         }
     }
 }
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_busy_process_is_seen() {
-        let mut host = Host::default();
+        let mut host = Host::new();
         let first = host.read();
         assert_eq!((first.cpu_percent, first.missing), (None, None));
         let begun = Instant::now();

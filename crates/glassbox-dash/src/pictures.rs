@@ -1,4 +1,5 @@
-//! Pictures: drawn when somebody looks, kept, and drawn anew at most twice a second and in at most a hundredth of the time.
+//! Pictures: drawn when somebody looks, kept, and while this process trains drawn anew at most once a second each, and all of
+//! them in at most a hundredth of the time.
 
 mod draw;
 
@@ -32,8 +33,10 @@ pub(crate) struct Drawn {
 /// A picture for a viewer.
 pub(crate) struct Shown {
     pub drawn: Arc<Drawn>,
-    /// If there is something newer to be drawn: how long to wait for it.
-    pub stale: Option<Duration>,
+    /// Whether there is something newer to be drawn.
+    pub is_stale: bool,
+    /// For so long nothing newer is drawn.
+    pub wait: Duration,
 }
 
 /// When something may be drawn anew.
@@ -58,18 +61,25 @@ impl Kind {
 
 /// How long this thread has had a processor, if the system tells: where trainings hold all of them, a drawing takes
 /// longer than its work.
+#[cfg(unix)]
 fn busy() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    // Where the system does not count, it says 0.
-    let busy = text.split(' ').next()?.parse().ok().filter(|nanoseconds| *nanoseconds > 0);
-    busy.map(Duration::from_nanos)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).ok()
 }
 
-/// No picture is drawn anew sooner than that.
-const PERIOD: Duration = Duration::from_millis(500);
+#[cfg(not(unix))]
+fn busy() -> Option<Duration> {
+    None
+}
+
+/// While this process trains, no picture is drawn anew sooner than that.
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// While this process trains, drawing anew takes at most one part in so many of the time.
 const SHARE: u32 = 100;
+
+/// So much of the time in which nothing was drawn is made up for: several pictures may be drawn at once.
+const CREDIT: Duration = Duration::from_secs(1);
 
 /// What could not be drawn is tried again after so long, if somebody asks.
 const RETRY: Duration = Duration::from_secs(2);
@@ -118,6 +128,7 @@ impl Pictures {
             return shown;
         }
         let (picture, took) = turn.charge(is_training, draw);
+        let wait = if is_training { PERIOD } else { Duration::ZERO };
         turn.count += 1;
         // Where there was nothing to be drawn yet, which is found out soon, the first one is still to come.
         if (picture.is_ok() || took > SOON) && turn.free.len() < MOST_FREE {
@@ -130,7 +141,7 @@ impl Pictures {
             oldest.map(|ask| kept.remove(&ask));
         }
         kept.insert(ask.clone(), Arc::clone(&drawn));
-        Shown { drawn, stale: None }
+        Shown { drawn, is_stale: false, wait }
     }
 
     /// Does other work at once, while no picture is drawn; those that come next wait for so much longer.
@@ -151,7 +162,7 @@ impl Pictures {
             let (picture, at) = (Err(WAITS.to_string()), Instant::now());
             Arc::new(Drawn { picture, version: 0, at, number: 0 })
         });
-        Some(Shown { drawn, stale: Some(wait) })
+        Some(Shown { drawn, is_stale: true, wait })
     }
 
     /// The picture that was drawn last, if there is nothing newer or it is not yet time for it. `next` is when there is
@@ -166,17 +177,14 @@ impl Pictures {
         let drawn = Arc::clone(lock(&self.kept).get(ask)?);
         // Why there was none may no longer be so: data were put where they are looked for.
         let is_final = drawn.picture.is_ok() || drawn.at.elapsed() < RETRY;
-        if drawn.version == version && is_final {
-            return Some(Shown { drawn, stale: None });
-        }
-        // Nobody else needs the processors.
-        if !is_training {
-            return None;
-        }
-        let now = Instant::now();
-        let due = (drawn.at + PERIOD).max(next.unwrap_or(now));
-        let wait = due.saturating_duration_since(now);
-        (!wait.is_zero()).then_some(Shown { drawn, stale: Some(wait) })
+        let is_stale = drawn.version != version || !is_final;
+        // While nobody trains, nobody else needs the processors.
+        let wait = match is_training {
+            true => next.map_or(drawn.at + PERIOD, |next| next.max(drawn.at + PERIOD)),
+            false => drawn.at,
+        };
+        let wait = wait.saturating_duration_since(Instant::now());
+        (!is_stale || !wait.is_zero()).then_some(Shown { drawn, is_stale, wait })
     }
 }
 
@@ -193,7 +201,8 @@ impl Budget {
         let now = Instant::now();
         let took = busy.zip(self::busy()).map_or(now - begun, |(before, after)| after - before);
         if is_training {
-            self.next = Some(self.next.map_or(now, |next| next.max(now)) + took * SHARE);
+            let credit = now.checked_sub(CREDIT).unwrap_or(now);
+            self.next = Some(self.next.map_or(credit, |next| next.max(credit)) + took * SHARE);
         }
         (found, took)
     }
@@ -234,13 +243,14 @@ mod tests {
             })
         };
         let first = show(&ask("curves", 0), 1, true);
-        assert_eq!((first.drawn.picture.clone(), first.stale), (Ok("1".to_string()), None));
+        assert_eq!((first.drawn.picture.clone(), first.is_stale), (Ok("1".to_string()), false));
+        assert_eq!(first.wait, PERIOD);
         for smooth in 0..95 {
             let shown = show(&ask("curves", smooth), 1 + u64::from(smooth), true);
             assert_eq!(shown.drawn.picture, Ok("1".to_string()), "{smooth}");
         }
         let shown = show(&ask("curves", 90), 9, true);
-        assert!(shown.stale.is_some_and(|wait| wait > Duration::from_secs(1)), "{:?}", shown.stale);
+        assert!(shown.is_stale && shown.wait > PERIOD, "{:?}", shown.wait);
         // What could not be drawn yet is drawn as soon as it can, though there was time for nothing else.
         let errors = ask("errors", 0);
         let why = || Err("There is no network yet.".to_string());

@@ -89,15 +89,20 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut trained, mut looked) = (Vec::new(), Instant::now());
-    let host = Arc::new(Mutex::new(Host::default()));
+    let host = Arc::new(Mutex::new(Host::new()));
     // The next reading compares with this one.
     lock(&host).read();
+    let reading = Arc::new(Mutex::new(None));
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = is_over.wait_for(|over| *over) => break,
         }
         shared.move_news(&mut trained);
+        // Together with the news it is one message to each viewer, not two.
+        if let Some(reading) = lock(&reading).take() {
+            shared.host.send_replace(reading);
+        }
         let is_first = shared.host.borrow().is_empty();
         let is_due = looked.elapsed() >= LOOK || is_first;
         // Somebody may still be looking.
@@ -106,12 +111,13 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
             && let Some(place) = shared.turns.looking.free()
         {
             looked = Instant::now();
-            let (shared, host) = (Arc::clone(&shared), Arc::clone(&host));
+            let (shared, host, reading) =
+                (Arc::clone(&shared), Arc::clone(&host), Arc::clone(&reading));
             tokio::task::spawn_blocking(move || {
                 let _place = place;
                 shared.look();
-                let reading = lock(&host).read();
-                shared.host.send_replace(serde_json::to_string(&reading).unwrap_or_default());
+                let found = lock(&host).read();
+                *lock(&reading) = Some(serde_json::to_string(&found).unwrap_or_default());
             });
         }
     }

@@ -332,7 +332,7 @@ fn draw_series(svg: &mut Svg, series: &Series, x: &Scale, y: &Scale) {
         _ => [x.at(px).unwrap_or(f64::NAN), f64::NAN],
     };
     draw_band(svg, series, x, y);
-    let points: Vec<[f64; 2]> = thinned(&series.points).into_iter().map(on).collect();
+    let points: Vec<[f64; 2]> = series.points.iter().copied().map(on).collect();
     let (parts, _) = stretches(&points);
     let (width, opacity) = match series.stroke {
         Stroke::Faint => ("1", "0.28"),
@@ -380,7 +380,7 @@ fn draw_band(svg: &mut Svg, series: &Series, x: &Scale, y: &Scale) {
     let edge = |which: usize| -> Vec<[f64; 2]> {
         let points: Vec<[f64; 2]> = series.band.iter().map(|band| [band[0], band[which]]).collect();
         let on = |[px, py]: [f64; 2]| Some([x.at(px)?, y.at(py)?]);
-        thinned(&points).into_iter().filter_map(on).collect()
+        thinned(points).into_iter().filter_map(on).collect()
     };
     let (low, mut high) = (edge(1), edge(2));
     if low.len() < 2 {

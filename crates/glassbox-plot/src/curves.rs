@@ -105,7 +105,7 @@ fn over_steps(
         let colour = look.colours().nth(index);
         let name = if groups.len() > 1 { group.name.as_str() } else { "" };
         let all: Vec<Vec<[f64; 2]>> = group.runs.iter().map(|run| points(run)).collect();
-        chart.series.push(one_of(&all, name, colour, Stroke::Line));
+        chart.series.push(one_of(all, name, colour, Stroke::Line));
     }
     if chart.series.iter().all(|series| series.points.is_empty()) {
         return figure.empty("No step has been made yet.");
@@ -114,30 +114,28 @@ fn over_steps(
 }
 
 /// One line for one run, the mean in its band for several.
-fn one_of(all: &[Vec<[f64; 2]>], name: &str, colour: &'static str, stroke: Stroke) -> Series {
-    match all {
-        [one] => Series::new(name, one.clone(), colour, stroke),
-        all => {
-            let (points, band) = together(all);
-            Series { band, ..Series::new(name, points, colour, stroke) }
-        }
+fn one_of(mut all: Vec<Vec<[f64; 2]>>, name: &str, colour: &'static str, stroke: Stroke) -> Series {
+    if all.len() == 1 {
+        return Series::new(name, all.remove(0), colour, stroke);
     }
+    let (points, band) = together(&all);
+    Series { band, ..Series::new(name, points, colour, stroke) }
 }
 
 fn losses(group: &Group, index: usize, of: usize, smooth: f64, look: &Look) -> Vec<Series> {
     let (train, _) = colours(index, of, look);
-    let raw: Vec<Vec<[f64; 2]>> = group.runs.iter().map(|run| step_losses(run)).collect();
     if has_no_steps(group) {
         let epochs = group.runs.iter().map(|run| of_epochs(run, &|e| Some(e.train_loss)));
-        return of_losses(group, index, of, look, &epochs.collect::<Vec<_>>(), Stroke::Dots);
+        return of_losses(group, index, of, look, epochs.collect(), Stroke::Dots);
     }
-    let soft: Vec<Vec<[f64; 2]>> = raw.iter().map(|points| smoothed(points, smooth)).collect();
+    let raw: Vec<Vec<[f64; 2]>> = group.runs.iter().map(|run| step_losses(run)).collect();
     let mut all = Vec::new();
     // Beside other runs it would hide them.
     if let ([raw], 1, true) = (&raw[..], of, smooth > 0.0) {
         all.push(Series::new("", raw.clone(), train, Stroke::Faint));
     }
-    all.extend(of_losses(group, index, of, look, &soft, Stroke::Line));
+    let soft = raw.into_iter().map(|points| smoothed(points, smooth)).collect();
+    all.extend(of_losses(group, index, of, look, soft, Stroke::Line));
     all
 }
 
@@ -152,14 +150,14 @@ fn of_losses(
     index: usize,
     of: usize,
     look: &Look,
-    points: &[Vec<[f64; 2]>],
+    points: Vec<Vec<[f64; 2]>>,
     stroke: Stroke,
 ) -> Vec<Series> {
     let (train, validation) = colours(index, of, look);
     let mut all = vec![one_of(points, &name(group, of, "train"), train, stroke)];
     let held_out: Vec<_> =
         group.runs.iter().map(|run| of_epochs(run, &|e| e.validation_loss)).collect();
-    all.push(one_of(&held_out, &name(group, of, "validation"), validation, dashed(of)));
+    all.push(one_of(held_out, &name(group, of, "validation"), validation, dashed(of)));
     all.extend(test(group, of, look, train, &|test| test.loss));
     all
 }
@@ -175,7 +173,7 @@ fn accuracies(group: &Group, index: usize, of: usize, log: bool, look: &Look) ->
     for (what, colour, stroke, value) in lines {
         let of_run = |run: &&History| of_epochs(run, &|epoch| value(epoch).map(shown));
         let points: Vec<_> = group.runs.iter().map(of_run).collect();
-        all.push(one_of(&points, &name(group, of, what), colour, stroke));
+        all.push(one_of(points, &name(group, of, what), colour, stroke));
     }
     all.extend(test(group, of, look, train, &|test| shown(test.accuracy)));
     all
@@ -193,7 +191,10 @@ fn step_losses(run: &History) -> Vec<[f64; 2]> {
     let start = run.start.as_ref().and_then(|start| start.untrained_loss);
     let start = start.filter(|_| run.steps.first().is_some_and(|step| step.step == 1));
     let steps = run.steps.iter().map(|step| [step.step as f64, step.loss]);
-    start.map(|loss| [0.0, loss]).into_iter().chain(steps).collect()
+    let mut points = Vec::with_capacity(steps.len() + 1);
+    points.extend(start.map(|loss| [0.0, loss]));
+    points.extend(steps);
+    points
 }
 
 /// The mark of the test samples, where the run ended.

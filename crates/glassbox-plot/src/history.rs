@@ -63,7 +63,7 @@ impl Default for Stride {
 }
 
 /// The most steps, looks and epochs that are kept, and the first of them, which stay.
-const MOST: [usize; 3] = [40_000, 600, 20_000];
+const MOST: [usize; 3] = [16_000, 600, 16_000];
 const FIRST: [usize; 3] = [100, 20, 100];
 
 impl History {
@@ -179,7 +179,7 @@ mod tests {
         let mut history = History::new("long");
         (1..=300_000).for_each(|at| history.push(&step(at)));
         let kept: Vec<u64> = history.steps.iter().map(|step| step.step).collect();
-        assert!((10_000..=40_000).contains(&kept.len()), "{}", kept.len());
+        assert!((8_000..=16_000).contains(&kept.len()), "{}", kept.len());
         assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(kept[..100].iter().copied().eq(1..=100) && kept[kept.len() - 1] > 299_900);
         // It is resumed from an earlier step.

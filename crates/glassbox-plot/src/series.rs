@@ -3,6 +3,7 @@
 /// A line of a chart.
 pub(crate) struct Series {
     pub name: String,
+    /// No more than are drawn.
     pub points: Vec<[f64; 2]>,
     /// The lowest and the highest at each place, if it stands for several.
     pub band: Vec<[f64; 3]>,
@@ -29,7 +30,7 @@ pub(crate) enum Stroke {
 
 impl Series {
     pub fn new(name: &str, points: Vec<[f64; 2]>, colour: &'static str, stroke: Stroke) -> Series {
-        Series { name: name.to_string(), points, band: Vec::new(), colour, stroke }
+        Series { name: name.to_string(), points: thinned(points), band: Vec::new(), colour, stroke }
     }
 
     /// Whether it has a name beside it, for which it needs a place.
@@ -48,9 +49,9 @@ pub(crate) fn is_finite(point: &[f64; 2]) -> bool {
 
 /// At most [`MOST_POINTS`] of the points: the first, the last, and of each stretch the lowest and the highest, and one
 /// that is no number if there is one.
-pub(crate) fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+pub(crate) fn thinned(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     if points.len() <= MOST_POINTS {
-        return points.to_vec();
+        return points;
     }
     let last = points.len() - 1;
     let stretches = (MOST_POINTS - 2) / 3;
@@ -73,17 +74,14 @@ pub(crate) fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
 
 /// The exponential mean of the points, as if it had begun long before: `share` of it stays at each point. What is no
 /// number stays none, and leaves the mean as it was.
-pub(crate) fn smoothed(points: &[[f64; 2]], share: f64) -> Vec<[f64; 2]> {
+pub(crate) fn smoothed(mut points: Vec<[f64; 2]>, share: f64) -> Vec<[f64; 2]> {
     let (mut mean, mut weight) = (0.0, 0.0);
-    let smooth = |&[x, y]: &[f64; 2]| {
-        if !y.is_finite() {
-            return [x, y];
-        }
-        mean = share * mean + (1.0 - share) * y;
+    for [_, y] in points.iter_mut().filter(|point| point[1].is_finite()) {
+        mean = share * mean + (1.0 - share) * *y;
         weight = share * weight + (1.0 - share);
-        [x, mean / weight]
-    };
-    points.iter().map(smooth).collect()
+        *y = mean / weight;
+    }
+    points
 }
 
 /// The stretches of points that are numbers, and between them the places, from and to, where they are not.
@@ -143,7 +141,7 @@ mod tests {
         points[31_415][1] = 9.0;
         points[27_182][1] = -9.0;
         points[50_000][1] = f64::NAN;
-        let thin = thinned(&points);
+        let thin = thinned(points.clone());
         assert!(thin.len() <= MOST_POINTS && thin.len() > MOST_POINTS / 2, "{}", thin.len());
         assert!(thin.windows(2).all(|pair| pair[0][0] < pair[1][0]));
         assert_eq!((thin[0], thin[thin.len() - 1]), (points[0], points[99_999]));
@@ -151,17 +149,17 @@ mod tests {
             assert!(thin.contains(&points[index]));
         }
         assert_eq!(thin.iter().filter(|point| !is_finite(point)).count(), 1);
-        assert_eq!(thinned(&points[..2000]).len(), 2000);
+        assert_eq!(thinned(points[..2000].to_vec()).len(), 2000);
     }
 
     #[test]
     fn smoothing_is_a_weighted_mean() {
         let points = [[0.0, 1.0], [1.0, f64::NAN], [2.0, 4.0]];
-        let smooth = smoothed(&points, 0.5);
+        let smooth = smoothed(points.to_vec(), 0.5);
         assert_eq!(smooth[0], [0.0, 1.0]);
         assert!(smooth[1][1].is_nan());
         assert!((smooth[2][1] - (0.25 * 1.0 + 0.5 * 4.0) / 0.75).abs() < 1e-12);
-        assert_eq!(smoothed(&points[..1], 0.0), [[0.0, 1.0]]);
+        assert_eq!(smoothed(points[..1].to_vec(), 0.0), [[0.0, 1.0]]);
     }
 
     #[test]

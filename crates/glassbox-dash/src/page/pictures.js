@@ -1,8 +1,10 @@
-// Pictures that the server draws: fetched where they are seen, and anew when their run has changed, at most twice a second.
+// Pictures that the server draws: fetched where they are seen, and anew when their run has changed: at most twice a second, and
+// while the server's process trains, when the server says that it may have drawn them anew.
 
 import { h } from "./dom.js";
 import { REFUSED, SILENT, ask, onStore, store } from "./store.js";
 import { isDark, onTheme } from "./theme.js";
+import { isTraining } from "./runs.js";
 
 const PERIOD = 500;
 const seen = new Set();
@@ -19,7 +21,7 @@ const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => ta
 /** A picture of some runs. `choose()` says of which, and how: `{ runs, …options }`. */
 export class Picture {
   constructor(subject, choose) {
-    Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: 0, tag: null, shown: "" });
+    Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: 0, due: 0, tag: null, shown: "" });
     this.image = h("img", { alt: "", hidden: true, decoding: "async" });
     this.why = h("p", { class: "why" }, "One moment …");
     this.element = h("figure", { class: "picture", "data-subject": subject }, this.image, this.why);
@@ -51,10 +53,12 @@ export class Picture {
   }
 
   /** Fetches it as soon as that is worthwhile. */
-  want(wait = this.at + PERIOD - Date.now()) {
+  want() {
     if (this.isGone || !this.isDirty || !this.isSeen || this.isBusy || document.hidden) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.fetch(), Math.max(0, wait));
+    // Where no training goes on any more, everything is drawn at once.
+    const due = Math.max(this.at + PERIOD, [...store.runs.values()].some(isTraining) ? this.due : 0);
+    this.timer = setTimeout(() => this.fetch(), Math.max(0, due - Date.now()));
   }
 
   address() {
@@ -71,9 +75,10 @@ export class Picture {
     const answer = await ask(address, { headers, cache: "no-store" });
     await this.take(answer, address);
     this.isBusy = false;
-    const stale = Number(answer?.headers.get("glassbox-stale"));
+    const [stale, fresh] = ["stale", "fresh"].map((name) => Number(answer?.headers.get(`glassbox-${name}`) ?? 0));
     if (stale) this.isDirty = true;
-    this.want(stale ? Math.max(stale, PERIOD) : undefined);
+    this.due = Date.now() + Math.max(stale, fresh);
+    this.want();
   }
 
   /** Shows what has come, or says why there is nothing. */

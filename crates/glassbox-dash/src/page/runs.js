@@ -22,6 +22,9 @@ export function state(run) {
   return { kind: "stopped", sign: "◌", word: phase === "over" ? "ended with an error" : "unfinished" };
 }
 
+/** Whether the server's process trains it, and does not rest. */
+export const isTraining = ({ facts }) => !["paused", "over"].includes(facts.control?.phase ?? "over");
+
 /** The best there is to say of how good a run is. */
 function score({ facts }) {
   const accuracy = facts.best_validation ?? facts.last_epoch?.train_accuracy;

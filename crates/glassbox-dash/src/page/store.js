@@ -47,8 +47,9 @@ function tell(ids = []) {
   });
 }
 
-/** Asks the server. Nothing, if it does not answer. */
+/** Asks the server. Nothing, if it does not answer; whoever has said goodbye answers no more. */
 export async function ask(path, options) {
+  if (store.link === "over") return null;
   try {
     const answer = await fetch(path, options);
     if (answer.status === 403) link("refused");

@@ -21,8 +21,9 @@ pub(super) struct Runs {
 /// The most runs on one picture.
 const MOST_RUNS: usize = 50;
 
-/// In how many milliseconds it is worthwhile to ask again, if there is already something newer to be drawn.
+/// For how many milliseconds nothing newer is drawn: whether or not there is already something newer to be drawn.
 const STALE: HeaderName = HeaderName::from_static("glassbox-stale");
+const FRESH: HeaderName = HeaderName::from_static("glassbox-fresh");
 
 /// `GET api/pictures/SUBJECT`
 pub(super) async fn picture(
@@ -52,8 +53,9 @@ pub(super) async fn picture(
     let shown = show(&shared, ask).await.map_err(broken)?;
     let mut common = HeaderMap::new();
     common.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Some(wait) = shown.stale {
-        common.insert(STALE, HeaderValue::from(wait.as_millis() as u64 + 1));
+    if shown.is_stale || !shown.wait.is_zero() {
+        let name = if shown.is_stale { STALE } else { FRESH };
+        common.insert(name, HeaderValue::from(shown.wait.as_millis() as u64 + 1));
     }
     let tag = shown.drawn.tag();
     let is_had = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given == tag.as_str());
