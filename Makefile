@@ -16,12 +16,12 @@ endif
 
 # A failing step ends the whole, and its message stands last.
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser dashboard-pictures torch golden bench bench-builds bench-quick exhaustive survey sheet letters results build
+.PHONY: help check fmt fmt-check lint test cuda-check tidy kernels kernels-check mutants gpu gpu-bundle gpu-dry-run promised examples python python-torch python-versions bench-python bench-dashboard browser book dashboard-pictures torch golden bench bench-builds bench-quick exhaustive survey sheet letters results build
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
-check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds python torch python-torch browser ## everything that has to pass: what CI runs
+check: fmt-check lint test cuda-check gpu-dry-run tidy kernels-check promised examples bench-builds python torch python-torch browser book ## everything that has to pass: what CI runs
 	@tools/skips.sh
 	@echo "make check: passed"
 
@@ -64,6 +64,10 @@ torch: build ## files go to PyTorch and back unchanged (installs it into .venv-t
 
 browser: build ## the dashboard in a real Chromium (installs it where that can be done): curves, controls, tabs, phone
 	tools/venv.sh browser --or-skip crates/glassbox-dash/tests/browser/run.py $(GLASSBOX)
+
+book: build ## the book: its commands run, its pictures drawn, its pages built into target/book (installs mdBook, a minute)
+	$(PYTHON) -m doctest tools/book.py
+	$(PYTHON) tools/book.py $(GLASSBOX)
 
 dashboard-pictures: build ## draw the pictures of the README's dashboard
 	tools/venv.sh browser crates/glassbox-dash/tests/browser/run.py --pictures docs $(GLASSBOX)

@@ -72,6 +72,7 @@ pub(crate) fn thinned(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     kept.into_iter().map(|index| points[index]).collect()
 }
 
+// ANCHOR: smoothed
 /// The exponential mean of the points, as if it had begun long before: `share` of it stays at each point. What is no
 /// number stays none, and leaves the mean as it was.
 pub(crate) fn smoothed(mut points: Vec<[f64; 2]>, share: f64) -> Vec<[f64; 2]> {
@@ -83,6 +84,7 @@ pub(crate) fn smoothed(mut points: Vec<[f64; 2]>, share: f64) -> Vec<[f64; 2]> {
     }
     points
 }
+// ANCHOR_END: smoothed
 
 /// The stretches of points that are numbers, and between them the places, from and to, where they are not.
 pub(crate) fn stretches(points: &[[f64; 2]]) -> (Vec<Vec<[f64; 2]>>, Vec<[f64; 2]>) {

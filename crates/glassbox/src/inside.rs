@@ -208,6 +208,7 @@ fn inside(before: &Network, after: &Network) -> Vec<LayerInside> {
     insides
 }
 
+// ANCHOR: update_ratio
 /// What a step did to a parameter.
 fn parameter(old: &Parameter, new: &Parameter) -> ParameterInside {
     let (value, moved) = (Spread::of(old.value.data()), distance(&new.value, &old.value));
@@ -215,6 +216,7 @@ fn parameter(old: &Parameter, new: &Parameter) -> ParameterInside {
     let gradient = Spread::of(new.gradient.data());
     ParameterInside { name: old.name.to_string(), value, gradient, update_ratio }
 }
+// ANCHOR_END: update_ratio
 
 /// ‖x‖ of the numbers that are finite, and how many are not.
 fn norm(x: &[f32]) -> (f64, u64) {

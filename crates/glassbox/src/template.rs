@@ -99,6 +99,7 @@ pub fn templates(network: &Network, x: &Tensor) -> Result<Templates> {
     let pass = Pass::new(network, x)?;
     let (last, inputs) = (pass.pieces.len(), pass.flow[0].len());
     let outputs = pass.flow[last].len();
+    // ANCHOR: templates
     // matrix (u,o): how the outputs of the network depend on those of the layer.
     let mut matrix = vec![0.0; outputs * outputs];
     (0..outputs).for_each(|c| matrix[c * outputs + c] = 1.0);
@@ -123,6 +124,7 @@ pub fn templates(network: &Network, x: &Tensor) -> Result<Templates> {
             Piece::Same => {}
         }
     }
+    // ANCHOR_END: templates
     let mut products = vec![0.0; outputs];
     add_product(&mut products, &pass.flow_f64[0], &matrix);
     let bounds = bound::bounds(&pass);

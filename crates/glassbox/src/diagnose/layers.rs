@@ -65,6 +65,7 @@ impl Doctor {
         }
     }
 
+    // ANCHOR: dead
     fn check_dead(&mut self, step: u64, layers: &[LayerInside]) {
         let is_relu = |layer: &&LayerInside| layer.layer == "relu";
         let share = |layer: &LayerInside| {
@@ -92,6 +93,7 @@ impl Doctor {
             self.found(DEAD, step, what, cause, cure);
         }
     }
+    // ANCHOR_END: dead
 
     fn check_ratio(&mut self, step: u64, ratio: f64) {
         // The first steps may be wild. Too small a ratio is judged by what is learned, where this look is none between.
