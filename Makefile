@@ -98,6 +98,7 @@ bench-dashboard: build ## what a dashboard with eight viewers costs the headline
 	$(PYTHON) bench/dashboard.py $(GLASSBOX) $(dir $(GLASSBOX))examples/viewers
 
 bench-builds: ## the Rust program that the bench runs beside its peers still fits the library
+	$(PYTHON) -m doctest bench/dashboard.py
 	cd bench && $(PYTHON) -c 'import peers, sys; sys.exit(not peers.build("ours"))'
 
 mutants: ## plant faults in the kernels, one at a time, and count what the tests find on the simulated driver (many minutes)

@@ -1,10 +1,10 @@
 """The book: its commands are run, its pictures drawn, its pages built: python tools/book.py PATH_TO_GLASSBOX
 
-A block ```sh of a page is run in target/book-runs, in which the pages find what those before them left. `out=NAME` keeps
-what it prints in book/src/drawn, for a page to include, and `exit=1` says how it ends if not well. Pictures that pages
-show come from there too: what a page calls drawn/NAME is the file NAME of the folder `pictures` that its commands write,
-or else of docs; a narrow window shows what there is of that name in `pictures/phone`. Code is included by anchors, and each
-anchor in the code is in the book.
+Blocks of a page that begin with ```sh are run, in order, in a folder of the page's own under target/book-runs. After `sh`,
+separated by commas, may stand `out=NAME`: what is printed is kept in book/src/drawn/PAGE, for the page to include; and
+`exit=1`: how it ends, if not well. The pictures of a page are what its commands draw into the folder `pictures`, and stand
+in its text as drawn/PAGE/NAME; a narrow window shows what `pictures/phone` has of that name. Screenshots are those of
+docs, and stand in a text as docs/NAME. Code is included by anchors, and each anchor in the code is in a page.
 
 mdBook is installed into target/tools where it is not there; where that cannot be done, the pages are not built, loudly.
 """
@@ -19,50 +19,61 @@ from html.parser import HTMLParser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOOK, RUNS, BUILT, SKIPS = ROOT / "book", ROOT / "target/book-runs", ROOT / "target/book", ROOT / "target/skips"
-DRAWN = BOOK / "src/drawn"
+SOURCE = BOOK / "src"
+DRAWN, SHOTS = SOURCE / "drawn", SOURCE / "docs"
 MDBOOK = "0.5.4"
+# What a block may be, and what may be said of one whose commands are run.
+LANGUAGES, WORDS = {"sh", "text", "rust", "cpp", "js", "python", "toml"}, {"out", "exit"}
+CODE = {".rs", ".cu", ".cuh", ".js", ".py"}
 
 
 def pages():
     """The pages, in order."""
-    names = re.findall(r"\]\(([^)]+\.md)\)", (BOOK / "src/SUMMARY.md").read_text(encoding="utf-8"))
-    return [BOOK / "src" / name for name in names]
+    names = re.findall(r"\]\(([^)]+\.md)\)", (SOURCE / "SUMMARY.md").read_text(encoding="utf-8"))
+    return [SOURCE / name for name in names]
 
 
 def commands(text):
-    """The blocks of commands, each with what its first line says.
+    """The blocks of commands, each with what its first line says. What is not understood is an error.
 
     >>> commands("```sh,out=a.txt,exit=1\\nglassbox doctor\\n```\\n```text\\nno\\n```\\n")
     [({'out': 'a.txt', 'exit': '1'}, 'glassbox doctor\\n')]
+    >>> for first in ("sh, out=a", "shell", "sh,exti=1", " sh", "text,out=a"):
+    ...     try:
+    ...         print(commands(f"```{first}\\na\\n```\\n"))
+    ...     except ValueError:
+    ...         pass
     """
-    blocks = re.findall(r"^```sh(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [(dict(word.split("=") for word in words.split(",") if word), body) for words, body in blocks]
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    if 2 * len(blocks) != len(re.findall(r"^ *```", text, re.MULTILINE)):
+        raise ValueError("a block begins or ends in the middle of a line, or does not end")
+    found = []
+    for first, body in blocks:
+        language, *more = first.split(",")
+        said = dict(word.partition("=")[::2] for word in more)
+        if language not in LANGUAGES or not said.keys() <= (WORDS if language == "sh" else set()):
+            raise ValueError(f"nobody knows what ```{first} means")
+        if language == "sh":
+            found.append((said, body))
+    return found
 
 
 def run(page, program):
-    """Runs the commands of a page."""
+    """Runs the commands of a page, and fetches what they draw."""
+    runs, drawn = RUNS / page.stem, DRAWN / page.stem
+    runs.mkdir(parents=True)
+    drawn.mkdir(parents=True)
     paths = os.pathsep.join([str(program.parent), os.environ["PATH"]])
     for said, body in commands(page.read_text(encoding="utf-8")):
         print(f"{page.name}: {body.strip()}", flush=True)
         shell = ["bash", "-euo", "pipefail", "-c", body]
-        done = subprocess.run(shell, cwd=RUNS, env=os.environ | {"PATH": paths}, capture_output=True, text=True)
+        done = subprocess.run(shell, cwd=runs, env=os.environ | {"PATH": paths}, capture_output=True, text=True)
         if done.returncode != int(said.get("exit", "0")):
             sys.exit(f"{page.name}: exit code {done.returncode}\n{body}{done.stdout}{done.stderr}")
         if "out" in said:
-            (DRAWN / said["out"]).write_text(done.stdout, encoding="utf-8")
-
-
-def gather(page):
-    """Fetches the pictures that a page shows."""
-    for name in re.findall(r"\]\(drawn/([^)]+)\)", page.read_text(encoding="utf-8")):
-        found = [folder / name for folder in (RUNS / "pictures", ROOT / "docs") if (folder / name).is_file()]
-        if not found:
-            sys.exit(f"{page.name} shows drawn/{name}, which its commands do not draw and docs does not have")
-        shutil.copyfile(found[0], DRAWN / name)
-        phone = RUNS / "pictures/phone" / name
-        if phone.is_file():
-            (DRAWN / "phone").mkdir(exist_ok=True)
-            shutil.copyfile(phone, DRAWN / "phone" / name)
+            (drawn / said["out"]).write_text(done.stdout, encoding="utf-8")
+    if (runs / "pictures").is_dir():
+        shutil.copytree(runs / "pictures", drawn, dirs_exist_ok=True)
 
 
 def part(text, anchor):
@@ -70,26 +81,27 @@ def part(text, anchor):
 
     >>> part("a\\n// ANCHOR: x\\nb\\n// ANCHOR_END: x\\n", "x")
     'b\\n'
-    >>> part("// ANCHOR: x\\n// ANCHOR_END: x\\n", "y")
-    ''
+    >>> [part(text, "x") for text in ("// ANCHOR: x\\nb\\n", "// ANCHOR: x\\n" * 2 + "b\\n// ANCHOR_END: x\\n")]
+    ['', '']
     """
-    found = re.findall(rf"ANCHOR: {re.escape(anchor)}\n(.*?)^[^\n]*ANCHOR_END: {re.escape(anchor)}$", text, re.MULTILINE | re.DOTALL)
-    return found[0] if len(found) == 1 else ""
+    lines = text.splitlines(keepends=True)
+    places = lambda mark: [at for at, line in enumerate(lines) if line.rstrip().endswith(f" {mark}: {anchor}")]
+    begins, ends = places("ANCHOR"), places("ANCHOR_END")
+    return "".join(lines[begins[0] + 1 : ends[0]]) if len(begins) == len(ends) == 1 else ""
 
 
-def check_includes():
-    """What pages include is there, and what is marked to be included is. mdBook includes nothing without a word."""
+def check_anchors():
+    """Code that pages include is there, and what is marked in the code is included. mdBook includes nothing, silently."""
     included, complaints = set(), []
     for page in pages():
-        for path, anchor in re.findall(r"\{\{#include ([^:}]+):?([^}]*)\}\}", page.read_text(encoding="utf-8")):
+        for path, anchor in re.findall(r"\{\{#include ([^:}]+):([^}]*)\}\}", page.read_text(encoding="utf-8")):
             file = (page.parent / path).resolve()
-            text = file.read_text(encoding="utf-8") if file.is_file() else ""
-            if not (part(text, anchor) if anchor else text).strip():
-                complaints.append(f"{page.name} includes {path} {anchor}: nothing is there")
+            if not file.is_file() or not part(file.read_text(encoding="utf-8"), anchor).strip():
+                complaints.append(f"{page.name} includes {path}:{anchor}: nothing is there")
             included.add((file, anchor))
-    for file in ROOT.glob("crates/**/*"):
-        if file.suffix in {".rs", ".cu", ".cuh", ".js", ".py"} and "target" not in file.parts:
-            for anchor in re.findall(r"ANCHOR: (\w+)", file.read_text(encoding="utf-8")):
+    for file in (ROOT / "crates").rglob("*"):
+        if file.suffix in CODE and file.is_file():
+            for anchor in re.findall(r" ANCHOR: (\w+)", file.read_text(encoding="utf-8")):
                 if (file, anchor) not in included:
                     complaints.append(f"{file.relative_to(ROOT)}: no page includes the anchor {anchor}")
     if complaints:
@@ -99,17 +111,17 @@ def check_includes():
 def mdbook():
     """mdBook, installed if need be. None, with the reason said, where that cannot be done."""
     program, log = ROOT / "target/tools/bin/mdbook", ROOT / "target/mdbook-install.log"
-    version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout if program.is_file() else ""
-    if MDBOOK in version:
-        return program
+    if program.is_file():
+        version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.split()
+        if version and version[-1].lstrip("v") == MDBOOK:
+            return program
     print("installing mdBook into target/tools, once", flush=True)
     words = ["--locked", "--force", "--root", str(ROOT / "target/tools"), "--version", MDBOOK, "--no-default-features"]
     with open(log, "w", encoding="utf-8") as out:
         done = subprocess.run(["cargo", "install", "mdbook", *words], stdout=out, stderr=subprocess.STDOUT)
     if done.returncode == 0:
         return program
-    why = "the book's pages were NOT BUILT: mdBook could not be installed (hint: read target/mdbook-install.log; is there a network?)"
-    skip(why)
+    skip("the book's pages were NOT BUILT: mdBook could not be installed (hint: read target/mdbook-install.log; is there a network?)")
     return None
 
 
@@ -120,65 +132,69 @@ def skip(why):
 
 
 def fit_phones(html):
-    """The same page, whose pictures are those for a phone where there are such and the window is narrow."""
+    """The same page, whose pictures are those for a phone where there are such and the window is narrow. What mdBook
+    shows of a picture that is clicked stays as it is."""
 
-    def both(image):
-        narrow = f"drawn/phone/{image[1]}"
-        if not (BOOK / "src" / narrow).is_file():
-            return image[0]
-        return f'<picture><source media="(max-width: 700px)" srcset="{narrow}">{image[0]}</picture>'
+    def both(found):
+        folder, name = found[3].rsplit("/", 1)
+        narrow = f"{folder}/phone/{name}"
+        if not (SOURCE / narrow).is_file():
+            return found[0]
+        return f'{found[1]}<picture><source media="(max-width: 700px)" srcset="{narrow}">{found[2]}</picture>'
 
-    return re.sub(r'<img src="drawn/([^"]+)"[^>]*>', both, html)
+    return re.sub(r'(<input class="checkbox-img"[^>]*>)(<img src="(drawn/[^"]+)"[^>]*>)', both, html)
 
 
 class Links(HTMLParser):
-    """What a page refers to."""
+    """What a page refers to, and whether it loads it by itself."""
 
     def __init__(self):
         super().__init__()
         self.found = []
 
     def handle_starttag(self, tag, attributes):
-        self.found += [value for name, value in attributes if name in ("src", "srcset", "href") and value]
+        self.found += [(value, tag != "a") for name, value in attributes if name in ("src", "srcset", "href") and value]
 
 
-def finish():
-    """Whatever the built pages refer to is there, and nothing comes from elsewhere."""
-    for page in sorted(BUILT.rglob("*.html")):
-        page.write_text(fit_phones(page.read_text(encoding="utf-8")), encoding="utf-8")
-    built = [BUILT / page.relative_to(BOOK / "src").with_suffix(".html") for page in pages()]
-    for page in built:
-        links = Links()
-        links.feed(page.read_text(encoding="utf-8"))
-        for link in links.found:
-            path = link.split("#")[0].split("?")[0]
-            if "{{#" in link or re.match(r"\w+:|//", path) or not (page.parent / path).exists():
-                sys.exit(f"{page.relative_to(ROOT)} refers to {link}, which is not there")
-    return built
+def finish(page):
+    """Makes a built page fit phones. What it refers to is there, and nothing is loaded from elsewhere."""
+    built = BUILT / page.relative_to(SOURCE).with_suffix(".html")
+    html = fit_phones(built.read_text(encoding="utf-8"))
+    built.write_text(html, encoding="utf-8")
+    links = Links()
+    links.feed(html)
+    for link, is_loaded in links.found:
+        path = link.split("#")[0].split("?")[0]
+        is_elsewhere = re.match(r"\w+:|//", path) is not None
+        if is_elsewhere and is_loaded or not is_elsewhere and not (built.parent / path).exists():
+            sys.exit(f"{page.name}, as it is built, refers to {link}, which is not there")
+    if "{{#" in html:
+        sys.exit(f"{page.name}: mdBook did not understand an include")
 
 
 def main():
     program = pathlib.Path(sys.argv[1]).resolve()
     SKIPS.mkdir(parents=True, exist_ok=True)
     (SKIPS / "book").unlink(missing_ok=True)
-    for folder in (RUNS, DRAWN, BUILT):
-        shutil.rmtree(folder, ignore_errors=True)
+    check_anchors()
     if not os.environ.get("GLASSBOX_DATA"):
-        return skip("the book was SKIPPED: its commands need MNIST (hint: GLASSBOX_DATA=DIR make book)")
-    for folder in (RUNS, DRAWN):
-        folder.mkdir(parents=True)
+        skip("the book was SKIPPED: its commands need MNIST (hint: GLASSBOX_DATA=DIR make book)")
+        return
+    for folder in (RUNS, DRAWN, SHOTS):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SHOTS, ignore=lambda _, names: [name for name in names if not name.endswith(".png")])
     for page in pages():
         run(page, program)
-        gather(page)
-    check_includes()
     builder = mdbook()
     if builder is None:
-        return None
+        return
+    shutil.rmtree(BUILT, ignore_errors=True)
     done = subprocess.run([builder, "build", BOOK], capture_output=True, text=True)
     if done.returncode != 0 or "ERROR" in done.stderr:
         sys.exit(done.stdout + done.stderr)
-    print(f"the book: {len(finish())} pages in {BUILT.relative_to(ROOT)}")
-    return None
+    for page in pages():
+        finish(page)
+    print(f"the book: {len(pages())} pages in {BUILT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

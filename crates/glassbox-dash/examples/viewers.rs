@@ -6,7 +6,8 @@
 //! and reads nothing. With `panels`, one more opens every panel, again and again. In the end it prints what they got, as
 //! JSON, and fails if a lively one got nothing.
 //!
-//! It is a program of its own, and a lean one, because its work is done by the processors that train.
+//! It is a program of its own, and a lean one, because its work is done by the processors that train; and its threads stand
+//! ready before there is a link, as browsers do that somebody opens it in.
 
 use glassbox_plot::Picture;
 use serde_json::{Map, Value, json};
@@ -14,7 +15,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 use tokio::net::TcpSocket;
@@ -49,6 +50,9 @@ struct Place {
     address: String,
     token: String,
 }
+
+/// Where the dashboard is, and the run that it shows, once they are known.
+static SHOWN: OnceLock<(Place, String)> = OnceLock::new();
 
 /// An answer without what nobody here looks at.
 struct Answer {
@@ -139,7 +143,8 @@ impl Connection {
 }
 
 /// Reads the stream of events until it ends.
-fn listen(place: &Place, got: &Got) -> Result<()> {
+fn listen(got: &Got) -> Result<()> {
+    let (place, _) = SHOWN.wait();
     let mut connection = place.connect()?;
     connection.send("/api/events", "")?;
     let mut room = vec![0; 1 << 16];
@@ -152,7 +157,8 @@ fn listen(place: &Place, got: &Got) -> Result<()> {
 }
 
 /// Fetches pictures as the page does: each anew where there is something new, and as soon as it is time for it.
-fn watch(place: &Place, run: &str, look: &str, got: &Got) -> Result<()> {
+fn watch(look: &str, got: &Got) -> Result<()> {
+    let (place, run) = SHOWN.wait();
     let mut connection = place.connect()?;
     let mut shown = FIRST_PANEL.map(|subject| {
         (format!("/api/pictures/{subject}?runs={run}&{look}"), None, Instant::now())
@@ -199,6 +205,12 @@ fn main() -> Result<()> {
         return Err("viewers LIVELY STALLED [panels]".into());
     };
     let [lively, stalled] = [lively, stalled].map(|word| word.parse::<usize>());
+    let gots: Vec<Arc<Got>> = (0..lively?).map(|_| Arc::default()).collect();
+    for (got, look) in gots.iter().zip(LOOKS.into_iter().cycle()) {
+        let (got, with) = (Arc::clone(got), Arc::clone(got));
+        spawn(move || listen(&got).map_err(|error| error.to_string()));
+        spawn(move || watch(look, &with).map_err(|error| error.to_string()));
+    }
     let mut link = String::new();
     if stdin().read_line(&mut link)? == 0 {
         return Ok(());
@@ -206,23 +218,17 @@ fn main() -> Result<()> {
     let place = Place::of(&link)?;
     let runs: Value = serde_json::from_slice(&place.connect()?.ask("/api/runs", None)?.body)?;
     let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();
-    let panels = Arc::new(Mutex::new(Map::new()));
-    let gots: Vec<Arc<Got>> = (0..lively?).map(|_| Arc::default()).collect();
-    for (got, look) in gots.iter().zip(LOOKS.into_iter().cycle()) {
-        let (place, got) = (place.clone(), Arc::clone(got));
-        let (same, with, run) = (place.clone(), Arc::clone(&got), run.clone());
-        spawn(move || listen(&place, &got).map_err(|error| error.to_string()));
-        spawn(move || watch(&same, &run, look, &with).map_err(|error| error.to_string()));
-    }
+    let (place, run) = SHOWN.get_or_init(|| (place, run));
     let mut silent = Vec::new();
     for _ in 0..stalled? {
         let mut connection = place.connect_to_stall()?;
         connection.send("/api/events", "")?;
         silent.push(connection);
     }
+    let panels = Arc::new(Mutex::new(Map::new()));
     if words.get(2).is_some() {
         let panels = Arc::clone(&panels);
-        spawn(move || open_panels(&place, &run, &panels).map_err(|error| error.to_string()));
+        spawn(move || open_panels(place, run, &panels).map_err(|error| error.to_string()));
     }
     stdin().read_to_end(&mut Vec::new())?;
     let counts = |what: fn(&Got) -> &AtomicU64| {

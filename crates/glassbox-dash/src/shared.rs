@@ -99,7 +99,7 @@ pub(crate) async fn clock(shared: Arc<Shared>, mut is_over: watch::Receiver<bool
             _ = is_over.wait_for(|over| *over) => break,
         }
         shared.move_news(&mut trained);
-        // Together with the news it is one message to each viewer, not two.
+        // Right after the news: both go to a viewer in one write.
         if let Some(reading) = lock(&reading).take() {
             shared.host.send_replace(reading);
         }

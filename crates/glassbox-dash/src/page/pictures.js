@@ -21,7 +21,7 @@ const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => ta
 /** A picture of some runs. `choose()` says of which, and how: `{ runs, …options }`. */
 export class Picture {
   constructor(subject, choose) {
-    Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: 0, due: 0, tag: null, shown: "" });
+    Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: -PERIOD, due: 0, tag: null, shown: "" });
     this.image = h("img", { alt: "", hidden: true, decoding: "async" });
     this.why = h("p", { class: "why" }, "One moment …");
     this.element = h("figure", { class: "picture", "data-subject": subject }, this.image, this.why);
@@ -56,9 +56,10 @@ export class Picture {
   want() {
     if (this.isGone || !this.isDirty || !this.isSeen || this.isBusy || document.hidden) return;
     clearTimeout(this.timer);
-    // Where no training goes on any more, everything is drawn at once.
-    const due = Math.max(this.at + PERIOD, [...store.runs.values()].some(isTraining) ? this.due : 0);
-    this.timer = setTimeout(() => this.fetch(), Math.max(0, due - Date.now()));
+    // What the server said is of the picture that is shown; and where no training goes on, everything is drawn at once.
+    const isTold = this.shown === this.address() && [...store.runs.values()].some(isTraining);
+    const due = Math.max(this.at + PERIOD, isTold ? this.due : 0);
+    this.timer = setTimeout(() => this.fetch(), Math.max(0, due - performance.now()));
   }
 
   address() {
@@ -71,13 +72,13 @@ export class Picture {
   async fetch() {
     const address = this.address();
     const headers = this.tag && this.shown === address ? { "if-none-match": this.tag } : {};
-    [this.isBusy, this.isDirty, this.at] = [true, false, Date.now()];
+    [this.isBusy, this.isDirty, this.at] = [true, false, performance.now()];
     const answer = await ask(address, { headers, cache: "no-store" });
     await this.take(answer, address);
     this.isBusy = false;
     const [stale, fresh] = ["stale", "fresh"].map((name) => Number(answer?.headers.get(`glassbox-${name}`) ?? 0));
     if (stale) this.isDirty = true;
-    this.due = Date.now() + Math.max(stale, fresh);
+    this.due = performance.now() + Math.max(stale, fresh);
     this.want();
   }
 
@@ -129,7 +130,11 @@ let isLost = false;
 onStore(() => {
   const wasLost = isLost;
   isLost = store.link === "lost";
-  if (wasLost && store.link === "here") seen.forEach((picture) => picture.change());
+  if (!wasLost || store.link !== "here") return;
+  seen.forEach((picture) => {
+    picture.due = 0;
+    picture.change();
+  });
 });
 document.addEventListener("visibilitychange", () => seen.forEach((picture) => picture.want()));
 onTheme(() => seen.forEach((picture) => picture.change()));

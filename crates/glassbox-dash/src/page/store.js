@@ -61,6 +61,7 @@ export async function ask(path, options) {
 
 /** Why there is no answer, or none that is of use. */
 export const [SILENT, REFUSED] = ["The dashboard does not answer. Trying again â€¦", "The dashboard refused to answer."];
+const OVER = "The dashboard has ended.";
 
 /**
  * What the server answers, as JSON, or the reason why there is nothing.
@@ -70,7 +71,7 @@ export const [SILENT, REFUSED] = ["The dashboard does not answer. Trying again â
  */
 export async function reply(path, options) {
   const answer = await ask(path, options);
-  if (!answer) return [null, SILENT];
+  if (!answer) return [null, store.link === "over" ? OVER : SILENT];
   const found = await answer.json().catch(() => ({}));
   if (answer.ok && !("why" in found)) return [found, ""];
   return [null, found.why ?? REFUSED];

@@ -17,12 +17,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import network
+import pictures
 import readme
 from proxy import PREFIX, Proxy
 from world import World, chromium, eventually, is_drawn, picture, settled, step, tile
-
-OF_THE_INSIDE = ["flow", "weights", "activations", "gradients", "stuck"]
-OF_THE_NETWORK = ["first-layer", "classes", "dead", "image", "confusion", "errors"]
 
 
 def curves_grow(world):
@@ -197,28 +195,6 @@ def late_reading_takes_nothing_back(world):
         assert settled(lambda: told(there)) == told(here)
 
 
-def rests(world):
-    """Pictures of a panel that was left are fetched no more, whatever the server said of newer ones."""
-    with world.training() as training, world.context() as context:
-        page = world.open(context, training.link)
-        held = []
-        page.route("**/api/pictures/**", lambda route: held.append(route))
-        page.click("[data-tab=inside]")
-        eventually(lambda: page.wait_for_timeout(50) or len(held) > 1)
-        page.click("[data-tab=settings]")
-        page.wait_for_selector("caption:has-text('Settings')")
-        # What was under way arrives, and is old by then; and there is silence, though the training goes on.
-        asked, late = [], list(held)
-        page.on("request", lambda request: "/pictures/" in request.url and asked.append(request.url))
-        for route in late:
-            answer = route.fetch()
-            route.fulfill(response=answer, headers={**answer.headers, "glassbox-stale": "100"})
-        before = step(page)
-        page.wait_for_timeout(2500)
-        eventually(lambda: step(page) > before + 50)
-        assert asked == [], asked
-
-
 def eight_tabs(world):
     """Eight tabs at once, though browsers open six connections: one stream is enough for all."""
     with world.training() as training, world.context() as context:
@@ -244,32 +220,6 @@ def connections(training):
     port = f":{int(training.link.split(':')[2].split('/')[0]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
     return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
-
-
-def every_picture(world):
-    """All pictures, light and dark, and the reason where there is none."""
-    for scheme in ("light", "dark"):
-        with world.training() as training, world.context(color_scheme=scheme) as context:
-            page = world.open(context, training.link)
-            eventually(lambda: re.search("%", tile(page, "validation")))
-            for tab, subjects in [("overview", ["curves", "rate", "throughput"]), ("inside", OF_THE_INSIDE), ("learned", OF_THE_NETWORK)]:
-                page.click(f"[data-tab={tab}]")
-                for subject in subjects:
-                    eventually(lambda: is_drawn(page, subject))
-                page.evaluate("scrollTo(0, 0)")
-                world.shoot(page, f"{tab}-{scheme}")
-            page.fill("#row", "7")
-            page.press("#row", "Enter")
-            eventually(lambda: "row=7" in page.url)
-            # While it trains, another look of a picture waits for its turn; paused, it has the processors.
-            page.click("[data-do=pause]")
-            page.wait_for_selector(".sign:has-text('paused')")
-            page.fill("#row", "99999999")
-            page.press("#row", "Enter")
-            page.wait_for_selector("[data-subject=image] .why:has-text('test images')")
-    with world.training("--model", "784-16-tanh-10", "--validation", "0") as training, world.context() as context:
-        page = world.open(context, training.link)
-        assert "no validation set" in page.text_content("[data-tile=validation]")
 
 
 # A panel, and what shows that it is there.
@@ -452,7 +402,7 @@ def stays(world):
         assert training.end(signal.SIGINT) == 0
 
 
-TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, late_reading_takes_nothing_back, rests, eight_tabs, every_picture, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *network.TESTS]
+TESTS = [curves_grow, pauses_and_steps, rate_changes, reload_loses_nothing, lost_connection_loses_nothing, late_reading_takes_nothing_back, eight_tabs, phone, keyboard, warnings_show, stops, compares, runs_appear, proxied, hostile_names, stays, *pictures.TESTS, *network.TESTS]
 
 
 def main():
