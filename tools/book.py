@@ -64,7 +64,11 @@ def run(page, program):
     runs.mkdir(parents=True)
     drawn.mkdir(parents=True)
     paths = os.pathsep.join([str(program.parent), os.environ["PATH"]])
-    for said, body in commands(page.read_text(encoding="utf-8")):
+    try:
+        blocks = commands(page.read_text(encoding="utf-8"))
+    except ValueError as error:
+        sys.exit(f"{page.name}: {error}")
+    for said, body in blocks:
         print(f"{page.name}: {body.strip()}", flush=True)
         shell = ["bash", "-euo", "pipefail", "-c", body]
         done = subprocess.run(shell, cwd=runs, env=os.environ | {"PATH": paths}, capture_output=True, text=True)

@@ -92,6 +92,8 @@ class NetworkView {
   /** Reads the newest network, and sends the image through it. */
   async read() {
     const { run } = this;
+    // The panel may have been left since.
+    if (!run) return;
     const [anatomy, why] = await reply(this.path());
     if (run !== this.run) return;
     this.body.hidden = !anatomy;
@@ -149,6 +151,7 @@ class NetworkView {
   }
 
   async askUnit() {
+    if (!this.run) return;
     this.picked = place().unit;
     const wished = this.wished();
     const [found] = wished ? await reply(this.path(`/unit?layer=${wished.layer}&unit=${wished.unit}`)) : [null];

@@ -293,6 +293,13 @@ def training_is_watched(world):
         before = settled(page.locator(".template table.sum").inner_text)
         page.locator("[data-do=step]").click()
         eventually(lambda: page.locator(".template table.sum").inner_text() != before)
+        # Whoever leaves while a newer network is waited for asks for none.
+        page.locator("text=Go on").click()
+        for tab in ("settings", "network") * 3:
+            page.wait_for_timeout(400)
+            page.locator(f"[data-tab={tab}]").click()
+        page.locator("[data-tab=settings]").click()
+        page.wait_for_timeout(1500)
 
 
 def network_fits(world):
