@@ -169,11 +169,19 @@ def in_turn(wanted, train):
             run, after = train(kind), train("plain")
             found[kind].append({"before": before, "run": run, "after": after})
             before = after
-            times = ", ".join(f"{one['seconds']:.3f}" for one in found[kind][-1].values())
-            print(f"{kind:10} {times} s", flush=True)
-    hashes = {one["sha256"] for triples in found.values() for triple in triples for one in triple.values()}
-    assert len(hashes) == 1, "the bits differ"
+            print(f"{kind:10} {', '.join(f'{time:.3f}' for time in times(found[kind][-1]))} s", flush=True)
+    check_bits(one for triples in found.values() for triple in triples for one in triple.values())
     return found
+
+
+def check_bits(runs):
+    """Whoever looks on changes no bit."""
+    assert len({run["sha256"] for run in runs}) == 1, "the bits differ"
+
+
+def times(triple):
+    """How long its runs took, in seconds."""
+    return [triple[which]["seconds"] for which in ("before", "run", "after")]
 
 
 def judged(triples):
@@ -182,8 +190,8 @@ def judged(triples):
     >>> [judged([{"before": {"seconds": 1.0}, "run": {"seconds": 9.0}, "after": {"seconds": x}}]) != [] for x in (0.95, 1.01)]
     [False, True]
     """
-    times = lambda triple: [triple[which]["seconds"] for which in ("before", "after")]
-    return [triple for triple in triples if max(times(triple)) <= (1 + AGREE) * min(times(triple))]
+    around = lambda triple: times(triple)[::2]
+    return [triple for triple in triples if max(around(triple)) <= (1 + AGREE) * min(around(triple))]
 
 
 def cost(triples):
@@ -193,16 +201,13 @@ def cost(triples):
     >>> cost([run(1.0, 1.5, 1.0), run(1.0, 1.25, 1.0), run(1.0, 1.0, 1.0), run(1.0, 1.25, 3.0)])["median"]
     0.25
     """
-    found = []
-    for triple in judged(triples):
-        before, run, after = (triple[which]["seconds"] for which in ("before", "run", "after"))
-        found.append(2 * run / (before + after) - 1)
+    found = [2 * run / (before + after) - 1 for before, run, after in map(times, judged(triples))]
     return {
         "median": statistics.median(found) if found else None,
         "interval": interval(found),
         "judged": len(found),
         "runs": len(triples),
-        "seconds": [[triple[which]["seconds"] for which in ("before", "run", "after")] for triple in triples],
+        "seconds": [times(triple) for triple in triples],
     }
 
 
@@ -228,7 +233,7 @@ def told(spent):
 
 
 def verdict(spent, memory):
-    """Whether it costs as little as it may, and whether enough is known to be kept."""
+    """Whether it costs as little as it may, as far as that is known."""
     if memory > MOST_MEMORY or any(one["interval"] and one["interval"][0] > MOST_TIME for one in spent):
         return "TOO MUCH"
     if all(one["interval"] and one["interval"][1] <= MOST_TIME for one in spent):
@@ -240,6 +245,7 @@ def main():
     programs = sys.argv[1:3]
     long = in_turn(wanted(JUDGED), lambda kind: train(programs, kind))
     panels = [train(programs, "panels") for _ in range(PANELS)]
+    check_bits([*panels, long["plain"][0]["run"]])
     jobs = {"a_hundred_epochs": {kind: cost(long[kind]) for kind in KINDS}}
     for name, words in SHORT.items():
         runs = in_turn(wanted(SHORTER * JUDGED), lambda kind: train(programs, kind, 10, words))

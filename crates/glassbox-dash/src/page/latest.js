@@ -5,14 +5,16 @@ const SHARE = 50;
 
 /**
  * Does work when it is asked for, one at a time: whoever asks meanwhile gets it done once more, with what is newest.
- * `took()` says how long it took the last time, `later(more)` asks for it when it is time for what is merely newer.
+ * `took()` says how long it took the last time, `later(more)` asks for it when it is time for what is merely newer, and
+ * after `stop()` none begins any more.
  * @param {() => Promise<unknown>} work
  * @param {number} wait milliseconds before it
  */
 export function latest(work, wait) {
-  let [timer, due, isBusy, took] = [0, Infinity, false, 0];
+  let [timer, due, isBusy, took, isOver] = [0, Infinity, false, 0, false];
   const wake = () => {
     clearTimeout(timer);
+    if (isOver) return;
     timer = setTimeout(run, Math.max(0, due - performance.now()));
   };
   const run = async () => {
@@ -32,5 +34,9 @@ export function latest(work, wait) {
   return Object.assign(ask, {
     took: () => took,
     later: (more = 0) => ask(Math.max(wait, SHARE * (took + more))),
+    stop: () => {
+      isOver = true;
+      clearTimeout(timer);
+    },
   });
 }

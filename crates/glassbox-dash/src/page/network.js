@@ -65,6 +65,7 @@ class NetworkView {
 
   remove() {
     this.observer.disconnect();
+    [this.refresh, this.look, this.pick, this.repaint].forEach((work) => work.stop());
     [this.run, this.flow] = ["", null];
     this.forget();
   }
@@ -92,8 +93,6 @@ class NetworkView {
   /** Reads the newest network, and sends the image through it. */
   async read() {
     const { run } = this;
-    // The panel may have been left since.
-    if (!run) return;
     const [anatomy, why] = await reply(this.path());
     if (run !== this.run) return;
     this.body.hidden = !anatomy;
@@ -121,7 +120,7 @@ class NetworkView {
   /** Sends the image on its way. */
   async send() {
     const { run, flow, chooser } = this;
-    if (!flow || !run) return;
+    if (!flow) return;
     const isDrawing = chooser.isDrawing;
     const { output } = place();
     const query = new URLSearchParams(output === "" ? {} : { output });
@@ -151,7 +150,6 @@ class NetworkView {
   }
 
   async askUnit() {
-    if (!this.run) return;
     this.picked = place().unit;
     const wished = this.wished();
     const [found] = wished ? await reply(this.path(`/unit?layer=${wished.layer}&unit=${wished.unit}`)) : [null];

@@ -2,9 +2,9 @@
 // while the server's process trains, when the server says that it may have drawn them anew.
 
 import { h } from "./dom.js";
+import { isTraining } from "./runs.js";
 import { REFUSED, SILENT, ask, onStore, store } from "./store.js";
 import { isDark, onTheme } from "./theme.js";
-import { isTraining } from "./runs.js";
 
 const PERIOD = 500;
 const seen = new Set();

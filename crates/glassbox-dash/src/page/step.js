@@ -61,6 +61,7 @@ class StepView {
   }
 
   remove() {
+    this.open.stop();
     this.run = "";
   }
 
@@ -94,7 +95,6 @@ class StepView {
 
   async read() {
     const { run } = this;
-    if (!run) return;
     const { what, first, batch, set } = place();
     const query = new URLSearchParams({ what: what || USUAL, first, test: set ? "1" : "0" });
     if (batch) query.set("batch", batch);
