@@ -24,9 +24,9 @@
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
+use crate::network::{Network, outputs};
 use crate::samples::Samples;
 use crate::settings::Settings;
-use crate::{Network, init::Init};
 use course::Course;
 pub(crate) use course::round;
 use facts::Facts;
@@ -158,8 +158,7 @@ impl Doctor {
 
     /// The outputs of the network, if its text tells.
     fn outputs(&self) -> Option<usize> {
-        let network = Network::new(&self.settings.model, Init::Zero, 0);
-        network.ok().map(|network| network.output_width())
+        outputs(&self.settings.model)
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::device::Device;
 use crate::error::Result;
 use crate::event::number;
+use crate::lanes::{range, total};
 use crate::layers::{Parameter, Part};
 use crate::network::Network;
 use crate::optim::Optimizer;
@@ -90,29 +91,23 @@ pub struct ParameterInside {
 impl Spread {
     /// How the numbers of a tensor are spread.
     pub fn of(numbers: &[f32]) -> Spread {
+        let (norm, not_finite) = norm(numbers);
         let every = numbers.len().div_ceil(MOST).max(1);
-        let seen = || numbers.iter().step_by(every).copied().filter(|x| x.is_finite());
-        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        let (mut count, mut sum, mut squares) = (0u32, 0.0f64, 0.0f64);
-        for x in seen() {
-            (low, high) = (low.min(x), high.max(x));
-            count += 1;
-            sum += f64::from(x);
-            squares += f64::from(x) * f64::from(x);
+        let mut seen: Vec<f32> = numbers.iter().step_by(every).copied().collect();
+        if not_finite > 0 {
+            seen.retain(|x| x.is_finite());
         }
-        if count == 0 {
-            (low, high) = (0.0, 0.0);
-        }
-        let mean = sum / f64::from(count.max(1));
-        let variance = (squares / f64::from(count.max(1)) - mean * mean).max(0.0);
+        let (count, sum) = (seen.len().max(1) as f64, total([&seen], |[x]| x.into()));
+        let mean = sum / count;
+        let variance = (total([&seen], |[x]| square(x)) / count - mean * mean).max(0.0);
+        let [low, high] = if seen.is_empty() { [0.0; 2] } else { range(&seen) };
         let mut bins = vec![0; BINS];
         let scale = BINS as f64 / (f64::from(high) - f64::from(low)).max(f64::MIN_POSITIVE);
-        for x in seen() {
-            let bin = (scale * (f64::from(x) - f64::from(low))) as usize;
+        for &x in &seen {
+            let bin = (scale * (f64::from(x) - f64::from(low))) as i32 as usize;
             bins[bin.min(BINS - 1)] += 1;
         }
         let (mean, deviation) = (mean as f32, variance.sqrt() as f32);
-        let (norm, not_finite) = norm(numbers);
         Spread { range: [low, high], mean, deviation, norm, not_finite, bins }
     }
 }
@@ -236,19 +231,6 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
 
 fn square(x: f32) -> f64 {
     f64::from(x) * f64::from(x)
-}
-
-/// Adds up what `number` makes of numbers that stand side by side, in eight sums: one sum would wait for itself.
-fn total<const N: usize>(slices: [&[f32]; N], number: impl Fn([f32; N]) -> f64) -> f64 {
-    let blocks = slices.map(|slice| slice.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for at in 0..blocks[0].0.len() {
-        let block = blocks.map(|(blocks, _)| blocks[at]);
-        (0..8).for_each(|i| sums[i] += number(block.map(|block| block[i])));
-    }
-    let rest = (0..blocks[0].1.len()).map(|i| number(blocks.map(|(_, rest)| rest[i])));
-    let rest = rest.sum::<f64>();
-    sums.iter().sum::<f64>() + rest
 }
 
 /// How many units of an activation (b,o) say the same to every sample, and how many there are.

@@ -61,6 +61,7 @@ pub mod event;
 pub mod explain;
 pub mod flow;
 pub mod inside;
+mod lanes;
 pub mod plan;
 pub mod samples;
 pub mod settings;

@@ -15,8 +15,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,16 +31,6 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<String>,
-}
-
-/// What a batch says.
-#[derive(Serialize)]
-struct Data {
-    from: String,
-    id: String,
-    events: Box<RawValue>,
-    /// The runs that it is about, in short, as they are now.
-    runs: Vec<Short>,
 }
 
 /// A viewer.
@@ -122,17 +111,14 @@ impl Viewer {
         }
     }
 
-    fn tell(&self, batch: Batch) -> Event {
-        let all = self.shared.runs.all();
-        let runs = batch.runs.iter().filter_map(|index| all.get(*index));
-        let data = Data {
-            from: Id { number: batch.from, ..batch.id }.to_string(),
-            id: batch.id.to_string(),
-            events: RawValue::from_string(batch.entries).expect("entries are JSON"),
-            runs: runs.map(|run| Short::of(run)).collect(),
-        };
-        let text = serde_json::to_string(&data).expect("they are plain values");
-        Event::default().event("batch").id(data.id).data(text)
+    /// `from` and `id` say which entries these are; with them come the runs that they are about, in short, as they are now.
+    fn tell(&self, Batch { from, id, entries, runs }: Batch) -> Event {
+        let (from, all) = (Id { number: from, ..id }, self.shared.runs.all());
+        let runs = runs.iter().filter_map(|index| all.get(*index)).map(|run| Short::of(run));
+        let runs = serde_json::to_string(&runs.collect::<Vec<_>>()).expect("they are plain values");
+        // Entries are JSON already, and many: they are not read again.
+        let text = format!(r#"{{"from":"{from}","id":"{id}","events":{entries},"runs":{runs}}}"#);
+        Event::default().event("batch").id(id.to_string()).data(text)
     }
 }
 

@@ -30,7 +30,8 @@ impl Doctor {
         }
         let Some(labels) = samples.labels() else { return };
         let outputs = self.outputs().unwrap_or(usize::MAX).min(facts.classes.len());
-        let wrong = labels.iter().filter(|label| **label as usize >= outputs).count();
+        let right: u64 = facts.classes.iter().take(outputs).sum();
+        let wrong = labels.len() - right as usize;
         if self.measure(OUT_OF_RANGE, wrong as f64) {
             let row = labels.iter().position(|label| *label as usize >= outputs).unwrap_or(0);
             let label = labels[row];

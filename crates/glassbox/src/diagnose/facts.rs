@@ -1,6 +1,7 @@
 //! What samples are like: the shares of the classes, the scale of the inputs, whether labels follow from inputs, and
 //! rows that are in two sets.
 
+use crate::lanes::range;
 use crate::samples::{Answers, Inputs, Samples};
 use std::collections::HashMap;
 
@@ -34,23 +35,22 @@ impl Facts {
     pub fn of(samples: &Samples) -> Facts {
         let (width, count) = (samples.width, samples.len());
         let mut squares = vec![0.0; width];
-        let mut range = [f32::INFINITY, f32::NEG_INFINITY];
+        let [mut low, mut high] = [f32::INFINITY, f32::NEG_INFINITY];
         let rows = evenly(count, (INPUTS / width.max(1)).clamp(FEWEST, MOST));
         let mut row_of = vec![0.0; width];
         for &row in &rows {
             inputs(samples, row, &mut row_of);
-            for (squares, &x) in squares.iter_mut().zip(&row_of) {
-                // Whoever finds what is not finite says so; here it would hide the rest.
-                let x = if x.is_finite() { x } else { 0.0 };
-                *squares += f64::from(x * x);
-                range = [range[0].min(x), range[1].max(x)];
-            }
+            // Whoever finds what is not finite says so; here it would hide the rest.
+            row_of.iter_mut().for_each(|x| *x = if x.is_finite() { *x } else { 0.0 });
+            squares.iter_mut().zip(&row_of).for_each(|(sum, &x)| *sum += f64::from(x * x));
+            let found = range(&row_of);
+            (low, high) = (low.min(found[0]), high.max(found[1]));
         }
         let largest = squares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
         let (column, squares) = largest.map_or((0, 0.0), |(column, squares)| (column, *squares));
         let scale = (squares / rows.len().max(1) as f64).sqrt();
         let (classes, prior) = answers(samples);
-        Facts { column, scale, range, classes, prior }
+        Facts { column, scale, range: [low, high], classes, prior }
     }
 }
 
