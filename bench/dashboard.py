@@ -3,8 +3,7 @@
 With eight viewers on the dashboard, each in a browser of its own: six read the stream of events and fetch what the
 page shows first as it does, two have stopped reading. In a further kind of run one more opens every panel again and again,
 network and open step among them, whose memory is told apart. That is a hundred epochs, for the memory, and for what a
-long training sees; and the ten of the headline job, several times as often. A job's time is that of its process, from its
-start to its report: a dashboard begins, and viewers connect, while data are still being read.
+long training sees; and the ten of the headline job, several times as often.
 
 Each run stands between two plain ones and is compared with their mean. On a shared machine neighbours take a third of
 the speed for minutes: where the two plain runs differ, that was so, and the run in between is not judged. Plain runs
@@ -111,7 +110,6 @@ def train(programs, how, epochs=EPOCHS, words=()):
         # Begun in each kind of run, so that its beginning is no part of what they differ by.
         viewers = Viewers(viewers, how == "panels")
         command = [program, *JOB, "--epochs", str(epochs), *words, "--out", f"{folder}/run", *more]
-        begun = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         is_seen = how in ("dashboard", "panels")
         if is_seen:
@@ -134,21 +132,20 @@ def train(programs, how, epochs=EPOCHS, words=()):
         # Whoever does not read what a program says makes it wait.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         report = json.loads(process.stdout.readline())
-        seconds = time.monotonic() - begun
         is_over.set()
         got = viewers.close() if is_seen else {"bytes": 0, "pictures": 0, "panels": {}, "cpu": 0.0}
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, process.returncode
-        lost, share = (max(column) / seconds for column in zip(*seen))
+        lost, share = (max(column) / report["seconds_total"] for column in zip(*seen))
         return {
-            "seconds": seconds,
+            "seconds": report["seconds_total"],
             "cpu": used.ru_utime + used.ru_stime,
             "lost": lost,
             "memory": used.ru_maxrss << 10,
             "sha256": report["model_sha256"],
             "share": share,
-            "viewers": got["cpu"] / seconds,
+            "viewers": got["cpu"] / report["seconds_total"],
             "bytes": got["bytes"],
             "pictures": got["pictures"],
             "panels": got["panels"],

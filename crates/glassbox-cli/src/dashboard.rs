@@ -4,8 +4,9 @@ use crate::Failure;
 use crate::args::{Dashboard as Arguments, LOOPBACK, Serve, Train};
 use crate::output::note;
 use crate::train::{load_options, stop_on_interrupt};
+use glassbox::Control;
 use glassbox::run::shell_word;
-use glassbox_dash::{Dashboard, Options};
+use glassbox_dash::{Dashboard, Feed, Lent, Options};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,16 +72,27 @@ fn wait(stop: &AtomicBool) {
 }
 
 /// A dashboard for a training, with the runs that lie beside it, to compare with; but not whatever lies in the current
-/// folder. Says where it is: who opens it while data are still being read sees the training as soon as there is one.
+/// folder.
 pub fn start_for(arguments: &Train) -> Result<Dashboard, Failure> {
     let named = arguments.out.as_deref().or(arguments.resume.as_deref());
     let beside = named.map_or(Some(Path::new("runs")), Path::parent);
     let beside = beside.filter(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
     let folders = beside.map(Path::to_path_buf).into_iter().collect();
-    let dashboard = start(&arguments.serve, folders, arguments.data_dir.as_deref())?;
-    dashboard.expect();
-    note(format!("dashboard  {}", at(&dashboard, &arguments.serve)));
-    Ok(dashboard)
+    start(&arguments.serve, folders, arguments.data_dir.as_deref())
+}
+
+/// Lets a dashboard show and control a training into a folder, and says where it is.
+pub fn show(
+    dashboard: &Dashboard,
+    serve: &Serve,
+    folder: &Path,
+    control: Control,
+    lent: Lent,
+) -> Feed {
+    // Whoever follows the link at once finds the run.
+    let feed = dashboard.live(folder, control, lent);
+    note(format!("dashboard  {}", at(dashboard, serve)));
+    feed
 }
 
 /// Says that the training is over; keeps the dashboard until Ctrl-C if it `stays`.

@@ -65,7 +65,7 @@ pub fn run(arguments: Box<Train>) -> Result<(), Failure> {
     let Some(dashboard) = dashboard else {
         return tell(run.train(&mut *live, &stop), arguments.json);
     };
-    let mut feed = dashboard.live(run.folder(), control, lent);
+    let mut feed = dashboard::show(&dashboard, &arguments.serve, run.folder(), control, lent);
     let trained = run.train(&mut (&mut *live, &mut feed), &stop);
     // Whoever looks on shall see how it ended, and why.
     let told = tell(trained, arguments.json).map_err(Failure::told);

@@ -110,17 +110,6 @@ fn a_port_that_is_taken_is_said_before_there_is_a_run() {
     glassbox(folder.path(), &with(&["--dashboard", "--seeds", "1..2"])).fails(&[2]);
 }
 
-#[test]
-fn a_link_is_there_before_the_data() {
-    let folder = folder();
-    let words = ["train", "--data", "no/such/folder", "--dashboard", "--port", "0"];
-    let failed = glassbox(folder.path(), &words).hints(&[1]);
-    let place = |is: fn(&str) -> bool| failed.stderr.lines().position(is);
-    let linked = place(|line| link(line).is_some());
-    let told = place(|line| line.starts_with("error: "));
-    assert!(linked.is_some() && linked < told, "{failed:?}");
-}
-
 #[cfg(unix)]
 #[test]
 fn a_dashboard_ends_at_once_when_it_is_asked_to() {

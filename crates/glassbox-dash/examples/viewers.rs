@@ -6,9 +6,8 @@
 //! and reads nothing. With `panels`, one more opens every panel, again and again. In the end it prints what they got, as
 //! JSON, and fails if a lively one got nothing.
 //!
-//! It is a program of its own, and a lean one, because its work is done by the processors that train. Its threads stand
-//! ready before there is a link, as browsers do that somebody opens it in; and as there, its connections fetch the page
-//! before the run is there to be shown.
+//! It is a program of its own, and a lean one, because its work is done by the processors that train; and its threads stand
+//! ready before there is a link, as browsers do that somebody opens it in.
 
 use glassbox_plot::Picture;
 use serde_json::{Map, Value, json};
@@ -52,11 +51,8 @@ struct Place {
     token: String,
 }
 
-/// Where the dashboard is, once it is known.
-static PLACE: OnceLock<Place> = OnceLock::new();
-
-/// The run that it shows, once there is one.
-static RUN: OnceLock<String> = OnceLock::new();
+/// Where the dashboard is, and the run that it shows, once they are known.
+static SHOWN: OnceLock<(Place, String)> = OnceLock::new();
 
 /// An answer without what nobody here looks at.
 struct Answer {
@@ -146,17 +142,10 @@ impl Connection {
     }
 }
 
-/// Opens a connection, and fetches the page over it.
-fn open_page() -> Result<Connection> {
-    let mut connection = PLACE.wait().connect()?;
-    connection.ask("/", None)?;
-    Ok(connection)
-}
-
 /// Reads the stream of events until it ends.
 fn listen(got: &Got) -> Result<()> {
-    let mut connection = open_page()?;
-    RUN.wait();
+    let (place, _) = SHOWN.wait();
+    let mut connection = place.connect()?;
     connection.send("/api/events", "")?;
     let mut room = vec![0; 1 << 16];
     loop {
@@ -169,8 +158,8 @@ fn listen(got: &Got) -> Result<()> {
 
 /// Fetches pictures as the page does: each anew where there is something new, and as soon as it is time for it.
 fn watch(look: &str, got: &Got) -> Result<()> {
-    let mut connection = open_page()?;
-    let run = RUN.wait();
+    let (place, run) = SHOWN.wait();
+    let mut connection = place.connect()?;
     let mut shown = FIRST_PANEL.map(|subject| {
         (format!("/api/pictures/{subject}?runs={run}&{look}"), None, Instant::now())
     });
@@ -226,14 +215,16 @@ fn main() -> Result<()> {
     if stdin().read_line(&mut link)? == 0 {
         return Ok(());
     }
-    let link = Place::of(&link)?;
-    let place = PLACE.get_or_init(|| link);
-    let silent = (0..stalled?).map(|_| place.connect_to_stall());
-    let mut silent = silent.collect::<Result<Vec<_>>>()?;
+    let place = Place::of(&link)?;
     let runs: Value = serde_json::from_slice(&place.connect()?.ask("/api/runs", None)?.body)?;
     let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();
-    let run = RUN.get_or_init(|| run);
-    silent.iter_mut().try_for_each(|connection| connection.send("/api/events", ""))?;
+    let (place, run) = SHOWN.get_or_init(|| (place, run));
+    let mut silent = Vec::new();
+    for _ in 0..stalled? {
+        let mut connection = place.connect_to_stall()?;
+        connection.send("/api/events", "")?;
+        silent.push(connection);
+    }
     let panels = Arc::new(Mutex::new(Map::new()));
     if words.get(2).is_some() {
         let panels = Arc::clone(&panels);

@@ -80,7 +80,6 @@ impl Dashboard {
             bell: watch::Sender::new(0),
             host: watch::Sender::new(String::new()),
             is_silent: watch::Sender::new(false),
-            is_expecting: watch::Sender::new(false),
         });
         let thread = spawn(listener, Arc::clone(&shared), Arc::new(rules), is_over)?;
         Ok(Dashboard { shared, link, over, thread: Some(thread) })
@@ -89,12 +88,6 @@ impl Dashboard {
     /// The address of the page, with the key in it.
     pub fn link(&self) -> &str {
         &self.link
-    }
-
-    /// Says that this process is about to train: whoever asks for the runs is answered when [`live`](Dashboard::live) shows
-    /// that one, so that the link can be opened while data are still being read.
-    pub fn expect(&self) {
-        self.shared.is_expecting.send_replace(true);
     }
 
     /// Shows a run that this process trains in `folder` on the images that are lent, and lets viewers control it. The
@@ -110,7 +103,6 @@ impl Dashboard {
         self.shared.images.lend(lent);
         let run = self.shared.runs.train(run);
         self.shared.look_at(&run);
-        self.shared.is_expecting.send_replace(false);
         Feed(inbox)
     }
 }
@@ -118,7 +110,6 @@ impl Dashboard {
 impl Drop for Dashboard {
     /// Tells viewers that it is over, and waits a moment for those who listen.
     fn drop(&mut self) {
-        self.shared.is_expecting.send_replace(false);
         self.over.send_replace(true);
         if let Some(thread) = self.thread.take() {
             _ = thread.join();

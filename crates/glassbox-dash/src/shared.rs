@@ -34,8 +34,6 @@ pub(crate) struct Shared {
     pub host: watch::Sender<String>,
     /// Whether the last news have come.
     pub is_silent: watch::Sender<bool>,
-    /// Whether a training of this process is about to begin, and is no run yet.
-    pub is_expecting: watch::Sender<bool>,
 }
 
 /// Viewers hear at most so often.

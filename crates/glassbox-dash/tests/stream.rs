@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Message, Stream, World, answer, ends, epoch, started, step};
+use common::{Message, Stream, World, ends, epoch, started, step};
 use glassbox::control::Phase;
-use glassbox::{Change, Control, Ending, Event, Sink};
+use glassbox::{Change, Ending, Event, Sink};
 use glassbox_dash::Lent;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -143,39 +143,6 @@ fn a_run_that_is_resumed_goes_on_where_it_was() {
     assert_eq!(run["facts"]["step"], 120);
     assert_eq!(run["facts"]["last_epoch"]["epoch"], 1, "of before");
     world.feed.event(&started(0)).unwrap();
-}
-
-#[test]
-fn whoever_comes_before_the_training_waits_for_it() {
-    let world = World::new();
-    world.dashboard.expect();
-    let folder = world.folder.path().join("expected");
-    std::fs::create_dir(&folder).unwrap();
-    std::thread::scope(|scope| {
-        let asked = scope.spawn(|| world.get("/api/runs"));
-        std::thread::sleep(Duration::from_millis(300));
-        assert!(!asked.is_finished(), "what there is without it is of no use");
-        assert_eq!(world.get("/").status, 200, "the page is there");
-        world.dashboard.live(&folder, Control::new(), Lent::default());
-        let list = asked.join().unwrap().json();
-        let runs = list["runs"].as_array().unwrap();
-        assert!(
-            runs.iter().any(|run| run["name"] == "expected" && run["live"] == true),
-            "{runs:?}"
-        );
-    });
-    // A training that never begins keeps nobody.
-    world.dashboard.expect();
-    let (address, token) = (world.address().to_string(), world.token().to_string());
-    let asked = std::thread::spawn(move || {
-        let head = format!("host: {address}\r\nauthorization: Bearer {token}\r\nconnection: close");
-        answer(&address, format!("GET /api/runs HTTP/1.1\r\n{head}\r\n\r\n").as_bytes())
-    });
-    std::thread::sleep(Duration::from_millis(300));
-    let begun = Instant::now();
-    drop(world);
-    assert_eq!(asked.join().unwrap().map(|answer| answer.status), Some(200));
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -48,7 +48,7 @@ function update(ids) {
 
 /** What to do where there is no run. */
 function nothing() {
-  if (store.link === "starting") return h("p", {}, "One moment … A training shows here when it has read its data.");
+  if (store.link === "starting") return h("p", {}, "One moment …");
   if (store.link === "refused") {
     return [h("h2", {}, "This page has no key"), h("p", {}, "Open the link that glassbox printed in its terminal; after a new start there is a new one.")];
   }

@@ -53,8 +53,6 @@ pub(super) struct Full {
 
 /// `GET api/runs`
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<List>, Refusal> {
-    // A page that is opened before the training is a run would show another, or none.
-    _ = shared.is_expecting.subscribe().wait_for(|is_expecting| !is_expecting).await;
     let with = Arc::clone(&shared);
     let list = with.turns.looking.take(move || {
         // First the place: what comes while the rest is read comes again in the stream.
