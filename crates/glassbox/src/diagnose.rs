@@ -24,9 +24,9 @@
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
-use crate::network::{Network, outputs};
 use crate::samples::Samples;
 use crate::settings::Settings;
+use crate::{Network, init::Init};
 use course::Course;
 pub(crate) use course::round;
 use facts::Facts;
@@ -64,6 +64,8 @@ pub struct Finding {
 /// Hears a run, and says what is ill.
 pub struct Doctor {
     settings: Settings,
+    /// The outputs of the network, if its text tells.
+    outputs: Option<usize>,
     training: Option<Arc<Samples>>,
     facts: Option<Facts>,
     gauges: Vec<Gauge>,
@@ -75,9 +77,11 @@ pub struct Doctor {
 impl Doctor {
     /// A doctor for a run with these settings on these samples, if they are at hand.
     pub fn new(settings: &Settings, training: Option<Arc<Samples>>) -> Doctor {
+        let network = Network::new(&settings.model, Init::Zero, 0);
         let facts = training.as_ref().map(|samples| Facts::of(samples));
         let mut doctor = Doctor {
             settings: settings.clone(),
+            outputs: network.ok().map(|network| network.output_width()),
             training,
             facts,
             gauges: RULES.iter().copied().map(Gauge::new).collect(),
@@ -154,11 +158,6 @@ impl Doctor {
             self.findings.push(finding);
         }
         is_new
-    }
-
-    /// The outputs of the network, if its text tells.
-    fn outputs(&self) -> Option<usize> {
-        outputs(&self.settings.model)
     }
 }
 

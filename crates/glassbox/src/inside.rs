@@ -97,13 +97,14 @@ impl Spread {
         if not_finite > 0 {
             seen.retain(|x| x.is_finite());
         }
-        let (count, sum) = (seen.len().max(1) as f64, total([&seen], |[x]| x.into()));
+        let (count, sum) = (seen.len().max(1) as f64, total([&seen], |[x]| f64::from(x)));
         let mean = sum / count;
         let variance = (total([&seen], |[x]| square(x)) / count - mean * mean).max(0.0);
         let [low, high] = if seen.is_empty() { [0.0; 2] } else { range(&seen) };
         let mut bins = vec![0; BINS];
         let scale = BINS as f64 / (f64::from(high) - f64::from(low)).max(f64::MIN_POSITIVE);
         for &x in &seen {
+            // Of an i32, which is ample, a processor makes a bin in one instruction.
             let bin = (scale * (f64::from(x) - f64::from(low))) as i32 as usize;
             bins[bin.min(BINS - 1)] += 1;
         }

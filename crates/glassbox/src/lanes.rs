@@ -1,23 +1,30 @@
 //! Sums and extremes of many numbers, in eight lanes that a compiler keeps in vector registers: one would wait for itself.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
 const LANES: usize = 8;
 
-/// Adds up what `number` makes of numbers that stand side by side. The slices are of one length.
-pub(crate) fn total<const N: usize>(slices: [&[f32]; N], number: impl Fn([f32; N]) -> f64) -> f64 {
+/// Adds up what `number` makes of numbers that stand side by side, in the precision that it gives. The slices are of one
+/// length.
+pub(crate) fn total<T, const N: usize>(slices: [&[f32]; N], number: impl Fn([f32; N]) -> T) -> T
+where
+    T: Copy + Default + Add<Output = T> + AddAssign + Sum,
+{
     let blocks = slices.map(|slice| slice.as_chunks::<LANES>());
-    let mut sums = [0.0; LANES];
+    let mut sums = [T::default(); LANES];
     for at in 0..blocks[0].0.len() {
         let block = blocks.map(|(blocks, _)| blocks[at]);
         (0..LANES).for_each(|i| sums[i] += number(block.map(|block| block[i])));
     }
     let rest = (0..blocks[0].1.len()).map(|i| number(blocks.map(|(_, rest)| rest[i])));
-    let rest = rest.sum::<f64>();
-    sums.iter().sum::<f64>() + rest
+    let rest = rest.sum::<T>();
+    sums.into_iter().sum::<T>() + rest
 }
 
 /// The least number and the largest, NaN aside; +∞ and −∞ if there is none.
 pub(crate) fn range(numbers: &[f32]) -> [f32; 2] {
-    // `f32::min` looks at NaN first, which takes five times as long.
+    // `f32::min` would look at NaN first, and be no single instruction.
     let least = |a: f32, b: f32| if b < a { b } else { a };
     let largest = |a: f32, b: f32| if b > a { b } else { a };
     let (blocks, rest) = numbers.as_chunks::<LANES>();

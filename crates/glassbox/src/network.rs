@@ -4,7 +4,7 @@ mod parse;
 mod state;
 mod summary;
 
-pub(crate) use parse::{MOST_LAYERS, outputs};
+pub(crate) use parse::MOST_LAYERS;
 pub(crate) use state::{from_array, to_array};
 pub use summary::{LayerSummary, Summary};
 

@@ -54,7 +54,7 @@ impl Doctor {
     /// How many losses a sample has in a step's loss: the summed squared error is not divided by the outputs.
     fn outputs_in_sum(&self) -> f64 {
         match self.settings.loss() {
-            Loss::MeanSquaredError(Reduction::Sum) => self.outputs().unwrap_or(1) as f64,
+            Loss::MeanSquaredError(Reduction::Sum) => self.outputs.unwrap_or(1) as f64,
             _ => 1.0,
         }
     }

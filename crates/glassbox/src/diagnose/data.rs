@@ -29,7 +29,7 @@ impl Doctor {
             self.found(UNSCALED, 0, what, cause, cure.to_string());
         }
         let Some(labels) = samples.labels() else { return };
-        let outputs = self.outputs().unwrap_or(usize::MAX).min(facts.classes.len());
+        let outputs = self.outputs.unwrap_or(usize::MAX).min(facts.classes.len());
         let right: u64 = facts.classes.iter().take(outputs).sum();
         let wrong = labels.len() - right as usize;
         if self.measure(OUT_OF_RANGE, wrong as f64) {

@@ -1,7 +1,7 @@
 //! What samples are like: the shares of the classes, the scale of the inputs, whether labels follow from inputs, and
 //! rows that are in two sets.
 
-use crate::lanes::range;
+use crate::lanes::{range, total};
 use crate::samples::{Answers, Inputs, Samples};
 use std::collections::HashMap;
 
@@ -176,17 +176,9 @@ fn points(samples: &Samples, rows: &[usize]) -> Vec<f32> {
     rows.iter().flat_map(point).collect()
 }
 
-/// ‖a − b‖², in eight sums that a compiler can keep in one register.
+/// ‖a − b‖²
 fn distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-    for (a, b) in a.zip(b) {
-        for i in 0..8 {
-            sums[i] += (a[i] - b[i]) * (a[i] - b[i]);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
+    total([a, b], |[a, b]| (a - b) * (a - b))
 }
 
 /// Rows that are in both sets: how many rows of `held_out`, and the first pair (row of it, row of `training`).
