@@ -5,11 +5,12 @@ page shows first as it does, two have stopped reading. In a further kind of run 
 network and open step among them, whose memory is told apart. That is a hundred epochs, for the memory, and for what a
 long training sees; and the ten of the headline job, several times as often.
 
-Each run stands between two plain ones and is compared with their mean. On a shared machine neighbours take a third of
-the speed for minutes: where the two plain runs differ, that was so, and the run in between is not judged. Plain runs
-that stand between plain ones are judged as well: what they seem to cost is the error of the others.
+Each run is compared with a plain one right before or after it, as chance has it. On a shared machine neighbours take a
+tenth of the speed for seconds, and a third for minutes, now of a plain run and now of another: so there are hundreds, none is
+left out, and the median tells. Of a run that costs nothing it is 0, however the neighbours are; compared with the mean of two
+plain ones it is less, since more often one run is disturbed by far than all of them by a little.
 
-Writes bench/results/dashboard.json, unless too few runs could be judged. Exit code 0 if it is known to cost no more than
+Writes bench/results/dashboard.json. Exit code 0 if it is known to cost no more than
 it may, of any job's time and of memory: if the 95 % interval of the median ends below.
 """
 
@@ -31,23 +32,24 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools")
 from results import ROOT, processor
 
 FILE = ROOT / "bench/results/dashboard.json"
-# So many runs of a hundred epochs are judged, if so many plain ones around them agree before the tries are used up; of
-# the short jobs, SHORTER times as many. Of other kinds than the dashboard, half: they explain.
-JUDGED = int(os.environ.get("JUDGED", "14"))
-SHORTER, TRIES = 4, 4
 JOB = ["train", "--recipe", "brief", "--data", "mnist", "--device", "cpu", "--json"]
-EPOCHS = 100
-# The ten epochs of the headline job take a third of a second: there a dashboard's beginning tells, and each millisecond of
-# the viewers, where the training takes all processors. With one thread they have a processor of their own.
-SHORT = {"ten_epochs": [], "ten_epochs_one_thread": ["--threads", "1"]}
+# Jobs: epochs, more words, and so many runs with a dashboard. The ten epochs of the headline job take a third of a second:
+# there a dashboard's beginning tells, and each millisecond of the viewers, where the training takes all processors. With one
+# thread they have a processor of their own.
+JOBS = {
+    "ten_epochs": (10, [], 480),
+    "ten_epochs_one_thread": (10, ["--threads", "1"], 160),
+    "a_hundred_epochs": (100, [], 160),
+}
+LONG = "a_hundred_epochs"
+# Of each, so many times as many.
+SHARE = float(os.environ.get("SHARE", "1"))
 LIVELY, STALLED = 6, 2
 # How often the threads are looked at, in seconds: each look takes a processor for some hundred microseconds.
 WATCH = 0.5
 MOST_TIME, MOST_MEMORY = 0.02, 16 << 20
-# The run between two plain ones is judged if the slower took so much longer at most.
-AGREE = 0.02
-# The plain run is a kind too: it tells what is said of a run that costs nothing.
-KINDS = ["plain", "inside", "dashboard"]
+# For a run that only looks inside, which explains, so many with a dashboard.
+EACH_INSIDE = 4
 # What is wanted of these is their memory; how long they take is told, and not judged.
 PANELS = 3
 # How likely the interval of a median is to miss it.
@@ -102,7 +104,7 @@ def threads(process):
     return found
 
 
-def train(programs, how, epochs=EPOCHS, words=()):
+def train(programs, how, epochs, words=()):
     """What a training took, and how large its process became."""
     program, viewers = programs
     with tempfile.TemporaryDirectory() as folder:
@@ -152,25 +154,18 @@ def train(programs, how, epochs=EPOCHS, words=()):
         }
 
 
-def wanted(judged):
-    """How many of each kind are to be judged."""
-    return {kind: judged if kind == "dashboard" else -(-judged // 2) for kind in KINDS}
-
-
-def in_turn(wanted, train):
-    """Runs of kinds, each `{"before", "run", "after"}`, until so many of each kind are judged as are wanted."""
-    found = {kind: [] for kind in wanted}
-    is_open = lambda kind: len(judged(found[kind])) < wanted[kind] and len(found[kind]) < TRIES * wanted[kind]
-    before, order = train("plain"), random.Random(0)
-    while kinds := [kind for kind in wanted if is_open(kind)]:
-        # What one kind leaves behind for the next falls on each of them.
-        order.shuffle(kinds)
-        for kind in kinds:
-            run, after = train(kind), train("plain")
-            found[kind].append({"before": before, "run": run, "after": after})
-            before = after
-            print(f"{kind:10} {', '.join(f'{time:.3f}' for time in times(found[kind][-1]))} s", flush=True)
-    check_bits(one for triples in found.values() for triple in triples for one in triple.values())
+def in_turn(runs, train):
+    """So many runs with a dashboard, and others, in an order by chance, each with a plain one: `{"kind", "run", "plain",
+    "is_first"}`, where it may be the first of the two."""
+    kinds, chance = ["dashboard"] * runs + ["inside"] * -(-runs // EACH_INSIDE), random.Random(0)
+    chance.shuffle(kinds)
+    found = []
+    for kind in kinds:
+        order = chance.sample([kind, "plain"], 2)
+        took = {how: train(how) for how in order}
+        found.append({"kind": kind, "run": took[kind], "plain": took["plain"], "is_first": order[0] == kind})
+        print(", ".join(f"{how} {took[how]['seconds']:.3f} s" for how in order), flush=True)
+    check_bits(one[which] for one in found for which in ("run", "plain"))
     return found
 
 
@@ -179,36 +174,33 @@ def check_bits(runs):
     assert len({run["sha256"] for run in runs}) == 1, "the bits differ"
 
 
-def times(triple):
-    """How long its runs took, in seconds."""
-    return [triple[which]["seconds"] for which in ("before", "run", "after")]
+def costs(found):
+    """What each kind costs of a plain run's time: the median, and where it lies.
 
-
-def judged(triples):
-    """Those whose plain runs agree, as far as plain runs do here.
-
-    >>> [judged([{"before": {"seconds": 1.0}, "run": {"seconds": 9.0}, "after": {"seconds": x}}]) != [] for x in (0.95, 1.01)]
-    [False, True]
+    >>> found = [{"kind": "inside", "run": {"seconds": x}, "plain": {"seconds": 1.0}} for x in (1.0, 1.5, 1.25, 1.25, 9.0, 1.0)]
+    >>> costs(found)["inside"]
+    {'median': 0.25, 'interval': [0.0, 8.0], 'runs': 6}
     """
-    around = lambda triple: times(triple)[::2]
-    return [triple for triple in triples if max(around(triple)) <= (1 + AGREE) * min(around(triple))]
-
-
-def cost(triples):
-    """What a kind costs of the time: the median of the runs that are judged, and where it lies.
-
-    >>> run = lambda *times: {name: {"seconds": time} for name, time in zip(["before", "run", "after"], times)}
-    >>> cost([run(1.0, 1.5, 1.0), run(1.0, 1.25, 1.0), run(1.0, 1.0, 1.0), run(1.0, 1.25, 3.0)])["median"]
-    0.25
-    """
-    found = [2 * run / (before + after) - 1 for before, run, after in map(times, judged(triples))]
+    by_kind = {}
+    for one in found:
+        by_kind.setdefault(one["kind"], []).append(one["run"]["seconds"] / one["plain"]["seconds"] - 1)
     return {
-        "median": statistics.median(found) if found else None,
-        "interval": interval(found),
-        "judged": len(found),
-        "runs": len(triples),
-        "seconds": [times(triple) for triple in triples],
+        kind: {"median": statistics.median(shares), "interval": interval(shares), "runs": len(shares)}
+        for kind, shares in by_kind.items()
     }
+
+
+def in_words(found):
+    """How long the runs took, in seconds, in the order in which they ran.
+
+    >>> in_words([{"kind": "inside", "run": {"seconds": 2}, "plain": {"seconds": 1.5}, "is_first": False}])
+    'plain 1.5000, inside 2.0000'
+    """
+    runs = []
+    for one in found:
+        both = [f"{one['kind']} {one['run']['seconds']:.4f}", f"plain {one['plain']['seconds']:.4f}"]
+        runs += both if one["is_first"] else both[::-1]
+    return ", ".join(runs)
 
 
 def interval(numbers):
@@ -226,10 +218,8 @@ def interval(numbers):
 
 def told(spent):
     """What a kind costs, in words."""
-    if not spent["interval"]:
-        return f"{spent['judged']} of {spent['runs']} runs could be judged, too few"
-    low, high = (100 * end for end in spent["interval"])
-    return f"{100 * spent['median']:+.1f} % ({low:+.1f} to {high:+.1f}), {spent['judged']} of {spent['runs']} runs"
+    low, high = (100 * end for end in spent["interval"] or (-math.inf, math.inf))
+    return f"{100 * spent['median']:+.1f} % ({low:+.1f} to {high:+.1f}), {spent['runs']} runs"
 
 
 def verdict(spent, memory):
@@ -238,31 +228,31 @@ def verdict(spent, memory):
         return "TOO MUCH"
     if all(one["interval"] and one["interval"][1] <= MOST_TIME for one in spent):
         return "good"
-    return "NOBODY KNOWS: take more runs (JUDGED=30), or a machine with fewer neighbours"
+    return "NOBODY KNOWS: take more runs (SHARE=2), or a machine with fewer neighbours"
 
 
 def main():
     programs = sys.argv[1:3]
-    long = in_turn(wanted(JUDGED), lambda kind: train(programs, kind))
-    panels = [train(programs, "panels") for _ in range(PANELS)]
-    check_bits([*panels, long["plain"][0]["run"]])
-    jobs = {"a_hundred_epochs": {kind: cost(long[kind]) for kind in KINDS}}
-    for name, words in SHORT.items():
-        runs = in_turn(wanted(SHORTER * JUDGED), lambda kind: train(programs, kind, 10, words))
-        jobs[name] = {kind: cost(runs[kind]) for kind in KINDS}
-    runs = {kind: [triple["run"] for triple in long[kind]] for kind in KINDS} | {"panels": panels}
+    found = {}
+    for name, (epochs, words, runs) in JOBS.items():
+        print(f"{name}:", flush=True)
+        found[name] = in_turn(math.ceil(SHARE * runs), lambda kind: train(programs, kind, epochs, words))
+    panels = [train(programs, "panels", JOBS[LONG][0]) for _ in range(PANELS)]
+    check_bits([*panels, found[LONG][0]["run"]])
+    jobs = {name: costs(runs) for name, runs in found.items()}
+    runs = {kind: [one["run"] for one in found[LONG] if one["kind"] == kind] for kind in ("inside", "dashboard")}
+    runs |= {"plain": [one["plain"] for one in found[LONG]], "panels": panels}
     middle = lambda kind, what: statistics.median(run[what] for run in runs[kind])
     more = lambda kind, than, what: middle(kind, what) - middle(than, what)
-    found = {
+    figures = {
         "date": datetime.date.today().isoformat(),
         "processor": processor(),
         "processors": len(os.sched_getaffinity(0)),
-        "wanted": wanted(JUDGED),
-        "job": " ".join([*JOB, "--epochs", str(EPOCHS)]),
+        "job": " ".join(JOB),
         "viewers": {"lively": LIVELY, "stalled": STALLED},
-        # Shares of the time of plain runs; those around a run that is judged differ by so much at most.
-        "agree": AGREE,
+        # Shares of the time of plain runs. What follows the seconds is of a hundred epochs.
         "cost": jobs,
+        "seconds_in_turn": {name: in_words(runs) for name, runs in found.items()},
         "cpu_seconds": {kind: middle(kind, "cpu") for kind in runs},
         "memory_bytes": {kind: middle(kind, "memory") for kind in runs},
         # The share of the time that a thread of the training was ready and had no processor.
@@ -283,11 +273,10 @@ def main():
     for name, kinds in jobs.items():
         for kind, spent in kinds.items():
             print(f"{name}, {kind}: {told(spent)}")
-    memory, with_panels = found["memory_of_dashboard_bytes"], found["memory_with_every_panel_bytes"]
+    memory, with_panels = figures["memory_of_dashboard_bytes"], figures["memory_with_every_panel_bytes"]
     said = verdict([kinds["dashboard"] for kinds in jobs.values()], memory)
     print(f"memory +{memory / 2**20:.1f} MiB, with every panel open +{with_panels / 2**20:.1f} MiB: {said}")
-    if all(spent["interval"] for kinds in jobs.values() for spent in kinds.values()):
-        FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0 if said == "good" else 1
 
 

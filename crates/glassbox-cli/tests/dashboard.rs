@@ -122,6 +122,21 @@ fn a_dashboard_ends_at_once_when_it_is_asked_to() {
     assert!(end(&mut child).success());
 }
 
+/// Who opens one file more than the table has room for waits for all processors.
+#[cfg(target_os = "linux")]
+#[test]
+fn there_is_room_for_files_before_anybody_comes() {
+    let folder = folder();
+    let mut child =
+        command(folder.path(), &["dashboard", "."]).stderr(Stdio::piped()).spawn().unwrap();
+    let (link, _stderr) = link_of(&mut child);
+    ask(&link, "GET", "/api/runs", "");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    assert!(end(&mut child).success());
+    let room = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+    assert!(room.trim().parse::<u32>().unwrap() >= 1024, "{room}");
+}
+
 /// Asks a process to end, which it does soon.
 #[cfg(unix)]
 fn end(child: &mut Child) -> ExitStatus {

@@ -129,6 +129,7 @@ fn spawn(
     let runtime = runtime.build().map_err(Error::Thread)?;
     let thread = std::thread::Builder::new().name("dashboard".to_string());
     let serve = move || {
+        make_room(&listener);
         runtime.block_on(async {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             let is_silent = shared.is_silent.subscribe();
@@ -140,6 +141,22 @@ fn spawn(
     };
     thread.spawn(serve).map_err(Error::Thread)
 }
+
+/// So many files a process may usually have open.
+#[cfg(target_os = "linux")]
+const FILES: i32 = 1024;
+
+/// Makes room for as many files. Linux may begin with a table for 64. Whoever opens one more waits until all processors know
+/// of a larger one, for 12 ms on sixteen of them; and that was the training, with a checkpoint, where CUDA had fifty open and
+/// viewers came. This thread has the time.
+#[cfg(target_os = "linux")]
+fn make_room(listener: &TcpListener) {
+    // Where a process may not have so many, all goes on as it did.
+    drop(rustix::io::fcntl_dupfd_cloexec(listener, FILES - 1));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_room(_: &TcpListener) {}
 
 /// A listener at the port that was asked for, or at the first that is free.
 fn listen(host: &str, port: Option<u16>) -> Result<TcpListener, Error> {

@@ -1,5 +1,6 @@
-// Pictures that the server draws: fetched where they are seen, and anew when their run has changed: at most twice a second, and
-// while the server's process trains, when the server says that it may have drawn them anew.
+// Pictures that the server draws: fetched when they are seen, since drawing them takes processors from a training, and anew
+// when their run has changed: at most twice a second, and while the server's process trains, when the server says that it may
+// have drawn them anew.
 
 import { h } from "./dom.js";
 import { isTraining } from "./runs.js";
@@ -14,7 +15,7 @@ const observer = new IntersectionObserver((entries) => {
     entry.target.picture.isSeen = entry.isIntersecting;
     entry.target.picture.want();
   }
-}, { rootMargin: "200px" });
+});
 
 const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => target.picture.change()));
 
@@ -24,7 +25,7 @@ export class Picture {
     Object.assign(this, { subject, choose, isSeen: false, isDirty: true, isBusy: false, isGone: false, at: -PERIOD, due: 0, tag: null, shown: "" });
     this.image = h("img", { alt: "", hidden: true, decoding: "async" });
     this.why = h("p", { class: "why" }, "One moment …");
-    this.element = h("figure", { class: "picture", "data-subject": subject }, this.image, this.why);
+    this.element = h("figure", { class: "picture to-come", "data-subject": subject }, this.image, this.why);
     this.element.picture = this;
     observer.observe(this.element);
     sizes.observe(this.element);
@@ -99,6 +100,9 @@ export class Picture {
   /** Says why there is no picture. While nobody answers, the one before stays. */
   excuse(answer, text) {
     if (text == null && !this.image.hidden) return;
+    // Its room is kept where it is still to come: what lies below stays there, and is not taken for seen.
+    const isAwaited = this.choose().runs.some((id) => isTraining(store.runs.get(id)));
+    this.element.classList.toggle("to-come", isAwaited);
     [this.why.textContent, this.why.hidden, this.image.hidden] = [text == null ? SILENT : reason(text), false, true];
   }
 
@@ -112,6 +116,7 @@ export class Picture {
     const description = drawing.querySelector("desc")?.textContent ?? "";
     this.image.alt = `${drawing.getAttribute("aria-label") ?? this.subject}. ${description}`.trim();
     [this.image.hidden, this.why.hidden] = [false, true];
+    this.element.classList.remove("to-come");
     this.element.dataset.version = String(Number(this.element.dataset.version ?? 0) + 1);
   }
 }

@@ -9,6 +9,21 @@ OF_THE_INSIDE = ["flow", "weights", "activations", "gradients", "stuck"]
 OF_THE_NETWORK = ["first-layer", "classes", "dead", "image", "confusion", "errors"]
 
 
+def are_fetched_when_seen(world):
+    """What lies below a laptop's or a phone's window is neither fetched nor drawn before somebody sees it."""
+    for width, height, first in [(1280, 800, {"curves"}), (390, 844, set())]:
+        with world.training() as training, world.context(width, height) as context:
+            page, asked = context.new_page(), set()
+            page.on("request", lambda request: "/pictures/" in request.url and asked.add(re.search(r"pictures/(\w+)", request.url)[1]))
+            page.goto(training.link)
+            eventually(lambda: step(page) > 500)
+            page.wait_for_timeout(1000)
+            assert asked == first, (width, asked)
+            for subject in ("curves", "rate", "throughput"):
+                eventually(lambda: is_drawn(page, subject))
+            assert asked == {"curves", "rate", "throughput"}, (width, asked)
+
+
 def rests(world):
     """Pictures of a panel that was left are fetched no more, whatever the server said of newer ones."""
     with world.training() as training, world.context() as context:
@@ -86,4 +101,4 @@ def every_picture(world):
         assert "no validation set" in page.text_content("[data-tile=validation]")
 
 
-TESTS = [rests, waits, every_picture]
+TESTS = [are_fetched_when_seen, rests, waits, every_picture]
