@@ -5,6 +5,7 @@ A job takes the bundle and yields rows: a name, a status (passed, failed, missin
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -151,13 +152,13 @@ def sanitizer(bundle):
                 yield failed(f"{tool}: {name}", ended(status, output, errors), **figures)
 
 
-def train(bundle, name, *arguments):
-    """One training by the program, as a row."""
+def train(bundle, name, *arguments, out=None):
+    """One training by the program, as a row; into `out`/run, if that is to stay."""
     program = bundle.folder / "bin/glassbox"
     if not program.exists():
         return missing(name, "the bundle has no glassbox")
-    with tempfile.TemporaryDirectory() as out:
-        command = [program, "train", *bundle.data(), *arguments, "--out", f"{out}/run", "--json", "--quiet"]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, "train", *bundle.data(), *arguments, "--out", f"{out or folder}/run", "--json", "--quiet"]
         status, output, errors, seconds = bundle.run(command, SECONDS["program"])
     if status != 0:
         return failed(name, ended(status, output, errors))
@@ -187,6 +188,48 @@ def training(bundle):
     for recipe in ("brief", "best"):
         for device in ("cuda", "cpu"):
             yield train(bundle, f"recipe {recipe}, {device}", "--recipe", recipe, "--device", device, "--seed", 0, *few)
+
+
+def looking(bundle):
+    """A training that a dashboard shows has the bits of one that nobody looks at, and knows how its GPU is doing."""
+    short = ["--device", "cuda", "--seed", 0, *(["--max-steps", 3] if bundle.is_dry else ["--epochs", 100])]
+    plain = train(bundle, "not looked at", *short)
+    with tempfile.TemporaryDirectory() as out:
+        seen = train(bundle, "with a dashboard", *short, "--dashboard", "--port", 0, out=out)
+        log = pathlib.Path(out, "run/events.jsonl")
+        events = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+    yield plain
+    yield seen
+    if {plain["status"], seen["status"]} != {"passed"}:
+        return
+    if plain["model_sha256"] == seen["model_sha256"]:
+        yield passed("the same bits", model_sha256=seen["model_sha256"])
+    else:
+        yield failed("the same bits", f"looked at they are {seen['model_sha256']}, else {plain['model_sha256']}")
+    yield told_of_gpu([event["gpu"] for event in events if event["event"] == "system"], bundle.is_dry)
+
+
+def told_of_gpu(readings, is_dry):
+    """What a run was told of its GPU, in its last reading.
+
+    >>> told_of_gpu([], False)["why"]
+    'the run has no reading of its GPU'
+    >>> told_of_gpu([{"power_watts": 170.0, "missing": {}}], False)
+    {'name': 'readings of the GPU', 'status': 'passed', 'power_watts': 170.0}
+    >>> told_of_gpu([{"power_watts": None, "missing": {"power_watts": "nobody knows"}}], False)["why"]
+    'power_watts: nobody knows'
+    >>> told_of_gpu([{"power_watts": None, "missing": {"power_watts": "nobody knows"}}], True)["status"]
+    'passed'
+    """
+    name = "readings of the GPU"
+    if not readings:
+        return failed(name, "the run has no reading of its GPU")
+    figures = {key: value for key, value in readings[-1].items() if key != "missing" and value is not None}
+    reasons = readings[-1].get("missing", {})
+    # A simulated GPU is known to nobody else.
+    if reasons and not is_dry:
+        return failed(name, ", ".join(f"{key}: {why}" for key, why in reasons.items()), **figures)
+    return passed(name, **figures)
 
 
 def ours(bundle, example):
@@ -277,6 +320,7 @@ JOBS = {
     "examples": examples,
     "exact": exact,
     "training": training,
+    "looking": looking,
     "products": products,
     "steps": steps,
     "sanitizer": sanitizer,

@@ -8,6 +8,7 @@ TITLES = {
     "examples": "Examples",
     "exact": "The CPU's bits",
     "training": "Whole trainings",
+    "looking": "Trainings that are looked at",
     "products": "Products, the rungs beside cuBLAS",
     "steps": "A training step, 784-128-10, batch 64",
     "sanitizer": "compute-sanitizer",

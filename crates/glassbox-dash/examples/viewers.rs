@@ -2,11 +2,12 @@
 //!
 //! `viewers LIVELY STALLED [panels]` reads a dashboard's link from its input, if there is one, and goes on until that ends.
 //! A lively viewer is an open page in a browser of its own: it has the stream of events, and fetches the picture that is in
-//! sight over a connection that stays open, as soon as the page would. The page's own files, and its list of runs, are not
-//! part of it. A stalled one has asked for the stream and reads nothing. With `panels`, one more opens every panel, again and
-//! again. In the end it prints what they got, as JSON, and fails if a lively one got nothing.
+//! sight over a connection that stays open, as soon as the page would. What a page fetches once, to open, is not part of it:
+//! its own files, the list of runs, and what is known of the run. A stalled one has asked for the stream and reads nothing.
+//! With `panels`, one more opens every panel, again and again. In the end it prints what they got, as JSON. It fails if a
+//! lively one got nothing, was refused, or lost its connection before the end.
 //!
-//! It is a program of its own, and a lean one on one thread, because its work is done by the processors that train.
+//! It is a program of its own, and a lean one that works on one thread, because the processors that train do its work.
 
 use glassbox_plot::Picture;
 use serde_json::{Map, Value, json};
@@ -19,6 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -26,7 +28,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// What the page waits at least before it fetches a picture anew.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// What a laptop's window shows of the page first; all else lies below, and is fetched when it is seen. A phone's shows it
+/// What a window of 1280×800 shows of the page first; all else lies below, and is fetched when it is seen. A phone's shows it
 /// after the first swipe.
 const IN_SIGHT: &str = "curves";
 
@@ -55,6 +57,7 @@ struct Place {
 /// An answer without what nobody here looks at.
 struct Answer {
     status: u16,
+    is_picture: bool,
     tag: Option<String>,
     /// For so long nothing newer is drawn.
     wait: Duration,
@@ -117,7 +120,8 @@ impl Connection {
         let mut line = String::new();
         self.stream.read_line(&mut line).await?;
         let status = line.split(' ').nth(1).ok_or("no answer")?.parse()?;
-        let mut answer = Answer { status, tag: None, wait: Duration::ZERO, body: Vec::new() };
+        let (is_picture, wait) = (false, Duration::ZERO);
+        let mut answer = Answer { status, is_picture, tag: None, wait, body: Vec::new() };
         let mut length = 0;
         loop {
             line.clear();
@@ -125,6 +129,7 @@ impl Connection {
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             match name {
                 "content-length" => length = value.parse()?,
+                "content-type" => answer.is_picture = value == "image/svg+xml",
                 "etag" => answer.tag = Some(value.to_string()),
                 "glassbox-stale" | "glassbox-fresh" => {
                     answer.wait = Duration::from_millis(value.parse()?);
@@ -158,7 +163,10 @@ async fn watch(place: Place, path: String, got: Arc<Got>) -> Result<()> {
     loop {
         let begun = Instant::now();
         let answer = connection.ask(&path, tag.as_deref()).await?;
-        got.pictures.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
+        if !matches!(answer.status, 200 | 304) {
+            return Err(format!("{path}: {}", answer.status).into());
+        }
+        got.pictures.fetch_add(u64::from(answer.is_picture), Ordering::Relaxed);
         let due = (begun + PERIOD).max(Instant::now() + answer.wait);
         tag = answer.tag;
         sleep_until(due).await;
@@ -188,22 +196,22 @@ async fn open_panels(place: Place, run: String, panels: Panels) -> Result<()> {
     }
 }
 
-/// Looks on, as so many, at the dashboard that a link leads to, until it is `over`.
+/// Looks on, as so many, at the dashboard that a link leads to, for ever. What they got is in `gots` and `panels`.
 async fn view(
     link: &str,
-    [lively, stalled]: [usize; 2],
-    opens_panels: bool,
-    over: oneshot::Receiver<()>,
-) -> Result<Value> {
+    gots: &[Arc<Got>],
+    stalled: usize,
+    panels: Option<&Panels>,
+) -> Result<()> {
     let place = Place::of(link)?;
     let runs = place.connect().await?.ask("/api/runs", None).await?.body;
     let runs: Value = serde_json::from_slice(&runs)?;
     let run = runs["runs"][0]["id"].as_str().ok_or("no run")?.to_string();
-    let gots: Vec<Arc<Got>> = (0..lively).map(|_| Arc::default()).collect();
+    let mut viewers = JoinSet::new();
     for (got, look) in gots.iter().zip(LOOKS.into_iter().cycle()) {
-        tokio::spawn(listen(place.clone(), Arc::clone(got)));
+        viewers.spawn(listen(place.clone(), Arc::clone(got)));
         let path = format!("/api/pictures/{IN_SIGHT}?runs={run}&{look}");
-        tokio::spawn(watch(place.clone(), path, Arc::clone(got)));
+        viewers.spawn(watch(place.clone(), path, Arc::clone(got)));
     }
     let mut silent = Vec::new();
     for _ in 0..stalled {
@@ -211,11 +219,17 @@ async fn view(
         connection.send("/api/events", "").await?;
         silent.push(connection);
     }
-    let panels = Panels::default();
-    if opens_panels {
-        tokio::spawn(open_panels(place, run, Arc::clone(&panels)));
+    if let Some(panels) = panels {
+        viewers.spawn(open_panels(place, run, Arc::clone(panels)));
     }
-    over.await?;
+    match viewers.join_next().await {
+        Some(ended) => ended?.and(Err("a stream ended".into())),
+        None => Err("nobody looks on".into()),
+    }
+}
+
+/// What the viewers got.
+fn told(gots: &[Arc<Got>], panels: &Panels) -> Result<Value> {
     let counts = |what: fn(&Got) -> &AtomicU64| {
         gots.iter().map(|got| what(got).load(Ordering::Relaxed)).collect::<Vec<u64>>()
     };
@@ -224,8 +238,7 @@ async fn view(
         return Err(format!("a viewer got nothing: bytes {bytes:?}, pictures {pictures:?}").into());
     }
     let [bytes, pictures] = [bytes, pictures].map(|counts| counts.iter().sum::<u64>());
-    let panels = panels.lock().unwrap().clone();
-    Ok(json!({ "bytes": bytes, "pictures": pictures, "panels": panels }))
+    Ok(json!({ "bytes": bytes, "pictures": pictures, "panels": *panels.lock().unwrap() }))
 }
 
 fn main() -> Result<()> {
@@ -233,7 +246,10 @@ fn main() -> Result<()> {
     let [lively, stalled, ..] = &words[..] else {
         return Err("viewers LIVELY STALLED [panels]".into());
     };
-    let counts = [lively.parse()?, stalled.parse()?];
+    let [lively, stalled] = [lively.parse::<usize>()?, stalled.parse()?];
+    let gots: Vec<Arc<Got>> = (0..lively).map(|_| Arc::default()).collect();
+    let panels = Panels::default();
+    let opens_panels = words.get(2).map(|_| &panels);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut link = String::new();
     if stdin().read_line(&mut link)? == 0 {
@@ -244,7 +260,12 @@ fn main() -> Result<()> {
         _ = stdin().read_to_end(&mut Vec::new());
         _ = tell.send(());
     });
-    let got = runtime.block_on(view(&link, counts, words.get(2).is_some(), over))?;
-    writeln!(stdout(), "{got}")?;
+    runtime.block_on(async {
+        tokio::select! {
+            ended = view(&link, &gots, stalled, opens_panels) => ended,
+            _ = over => Ok(()),
+        }
+    })?;
+    writeln!(stdout(), "{}", told(&gots, &panels)?)?;
     Ok(())
 }

@@ -129,7 +129,8 @@ fn spawn(
     let runtime = runtime.build().map_err(Error::Thread)?;
     let thread = std::thread::Builder::new().name("dashboard".to_string());
     let serve = move || {
-        make_room(&listener);
+        #[cfg(target_os = "linux")]
+        enlarge_descriptor_table(&listener);
         runtime.block_on(async {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             let is_silent = shared.is_silent.subscribe();
@@ -142,21 +143,18 @@ fn spawn(
     thread.spawn(serve).map_err(Error::Thread)
 }
 
-/// So many files a process may usually have open.
+/// The usual limit of open files.
 #[cfg(target_os = "linux")]
-const FILES: i32 = 1024;
+const DESCRIPTORS: i32 = 1024;
 
-/// Makes room for as many files. Linux may begin with a table for 64. Whoever opens one more waits until all processors know
-/// of a larger one, for 12 ms on sixteen of them; and that was the training, with a checkpoint, where CUDA had fifty open and
-/// viewers came. This thread has the time.
+/// Enlarges the table of file descriptors, which Linux may begin with 64. Later, when viewers have come, whoever opens the
+/// file for which it is too small waits for a larger one until no processor uses the old one any more (an RCU grace period,
+/// many milliseconds where processors are busy); and that may be the training, with a checkpoint.
 #[cfg(target_os = "linux")]
-fn make_room(listener: &TcpListener) {
+fn enlarge_descriptor_table(listener: &TcpListener) {
     // Where a process may not have so many, all goes on as it did.
-    drop(rustix::io::fcntl_dupfd_cloexec(listener, FILES - 1));
+    drop(rustix::io::fcntl_dupfd_cloexec(listener, DESCRIPTORS - 1));
 }
-
-#[cfg(not(target_os = "linux"))]
-fn make_room(_: &TcpListener) {}
 
 /// A listener at the port that was asked for, or at the first that is free.
 fn listen(host: &str, port: Option<u16>) -> Result<TcpListener, Error> {

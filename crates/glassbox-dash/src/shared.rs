@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 /// Viewers hear at most so often.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(250);
 
 /// Folders, and how the machine is doing, are looked at so often while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,14 +1,14 @@
-// Pictures that the server draws: fetched when they are seen, since drawing them takes processors from a training, and anew
-// when their run has changed: at most twice a second, and while the server's process trains, when the server says that it may
-// have drawn them anew.
+// Pictures that the server draws: fetched, and anew when their run has changed, at most twice a second. While the server's
+// process trains, whose processors draw them, only those that are seen, and when it says that it may have drawn them anew.
 
 import { h } from "./dom.js";
 import { isTraining } from "./runs.js";
-import { REFUSED, SILENT, ask, onStore, store } from "./store.js";
+import { REFUSED, ask, onStore, silence, store } from "./store.js";
 import { isDark, onTheme } from "./theme.js";
 
 const PERIOD = 500;
 const seen = new Set();
+const isAnyTraining = () => [...store.runs.values()].some(isTraining);
 
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -55,10 +55,11 @@ export class Picture {
 
   /** Fetches it as soon as that is worthwhile. */
   want() {
-    if (this.isGone || !this.isDirty || !this.isSeen || this.isBusy || document.hidden) return;
+    if (this.isGone || !this.isDirty || this.isBusy || document.hidden) return;
+    if (!this.isSeen && isAnyTraining()) return;
     clearTimeout(this.timer);
     // What the server said is of the picture that is shown; and where no training goes on, everything is drawn at once.
-    const isTold = this.shown === this.address() && [...store.runs.values()].some(isTraining);
+    const isTold = this.shown === this.address() && isAnyTraining();
     const due = Math.max(this.at + PERIOD, isTold ? this.due : 0);
     this.timer = setTimeout(() => this.fetch(), Math.max(0, due - performance.now()));
   }
@@ -93,17 +94,20 @@ export class Picture {
       if (isPicture && text != null) await this.show(text);
       else this.excuse(answer, text);
     }
+    // A picture that is to come has its room, so that what lies below is not taken for seen.
+    this.element.classList.toggle("to-come", this.image.hidden && this.isToCome());
     this.tag = answer?.ok || answer?.status === 304 ? answer.headers.get("etag") : null;
     this.shown = address;
+  }
+
+  isToCome() {
+    return store.link !== "over" && this.choose().runs.some((id) => isTraining(store.runs.get(id)));
   }
 
   /** Says why there is no picture. While nobody answers, the one before stays. */
   excuse(answer, text) {
     if (text == null && !this.image.hidden) return;
-    // Its room is kept where it is still to come: what lies below stays there, and is not taken for seen.
-    const isAwaited = this.choose().runs.some((id) => isTraining(store.runs.get(id)));
-    this.element.classList.toggle("to-come", isAwaited);
-    [this.why.textContent, this.why.hidden, this.image.hidden] = [text == null ? SILENT : reason(text), false, true];
+    [this.why.textContent, this.why.hidden, this.image.hidden] = [text == null ? silence() : reason(text), false, true];
   }
 
   async show(text) {
@@ -116,7 +120,6 @@ export class Picture {
     const description = drawing.querySelector("desc")?.textContent ?? "";
     this.image.alt = `${drawing.getAttribute("aria-label") ?? this.subject}. ${description}`.trim();
     [this.image.hidden, this.why.hidden] = [false, true];
-    this.element.classList.remove("to-come");
     this.element.dataset.version = String(Number(this.element.dataset.version ?? 0) + 1);
   }
 }
@@ -130,12 +133,14 @@ function reason(text) {
   }
 }
 
-// What was not answered is asked for again when the server is there again.
-let isLost = false;
+// What was not answered is asked for again when the server is there again; and when it has said goodbye, what never came
+// says so.
+let before = store.link;
 onStore(() => {
-  const wasLost = isLost;
-  isLost = store.link === "lost";
-  if (!wasLost || store.link !== "here") return;
+  const isNew = before !== store.link;
+  const isBack = before === "lost" && store.link === "here";
+  before = store.link;
+  if (!isBack && !(isNew && store.link === "over")) return;
   seen.forEach((picture) => {
     picture.due = 0;
     picture.change();

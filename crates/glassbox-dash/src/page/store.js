@@ -63,6 +63,9 @@ export async function ask(path, options) {
 export const [SILENT, REFUSED] = ["The dashboard does not answer. Trying again …", "The dashboard refused to answer."];
 const OVER = "The dashboard has ended.";
 
+/** Why nobody answers. */
+export const silence = () => (store.link === "over" ? OVER : SILENT);
+
 /**
  * What the server answers, as JSON, or the reason why there is nothing.
  * @param {string} path
@@ -71,7 +74,7 @@ const OVER = "The dashboard has ended.";
  */
 export async function reply(path, options) {
   const answer = await ask(path, options);
-  if (!answer) return [null, store.link === "over" ? OVER : SILENT];
+  if (!answer) return [null, silence()];
   const found = await answer.json().catch(() => ({}));
   if (answer.ok && !("why" in found)) return [found, ""];
   return [null, found.why ?? REFUSED];

@@ -24,7 +24,7 @@ const MACHINE = [
 ];
 
 function loss(facts) {
-  return facts.loss == null && facts.step > 0 && facts.rate != null ? "batch: no number" : `last batch ${number(facts.loss, 3)}`;
+  return facts.loss == null && facts.step > 0 && facts.rate != null ? "batch: no number" : `batch ${number(facts.loss, 3)}`;
 }
 
 function validation({ id, facts }) {
