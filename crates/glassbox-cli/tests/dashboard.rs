@@ -72,7 +72,8 @@ fn a_dashboard_changes_no_bit() {
     assert!(until("resume", "running") && until("pause", "paused"));
     wish("step");
     wish("step");
-    assert!(until("resume", "running"));
+    // While it makes a step it runs: it rests again before it is to go on.
+    assert!(until("pause", "paused") && until("resume", "running"));
     wish("stop");
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
@@ -120,6 +121,35 @@ fn a_dashboard_ends_at_once_when_it_is_asked_to() {
     let (link, _stderr) = link_of(&mut child);
     assert!(ask(&link, "GET", "/api/runs", "").contains("\"name\":\"one\""));
     assert!(end(&mut child).success());
+}
+
+/// The training has files to open, and fails without them.
+#[cfg(unix)]
+#[test]
+fn viewers_leave_files_to_the_training() {
+    let folder = folder();
+    for limit in [30, 60] {
+        let out = format!("runs/{limit}");
+        let words = ["train", "--data", few_digits(), "--epochs", "300", "--out", &out];
+        let words = [&words[..], &["--dashboard", "--port", "0", "--json", "--quiet"]].concat();
+        let limited = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", &limited, env!("CARGO_BIN_EXE_glassbox")])
+            .args(words)
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (link, mut stderr) = link_of(&mut child);
+        let address = link.split('/').nth(2).unwrap();
+        let silent: Vec<_> = (0..100).map_while(|_| TcpStream::connect(address).ok()).collect();
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{limit}, {} connected: {said}", silent.len());
+        assert!(folder.path().join(&out).join("model.safetensors").exists());
+        assert_eq!(silent.len(), 100, "they came too late");
+    }
 }
 
 /// Whoever outgrows the table of descriptors waits.

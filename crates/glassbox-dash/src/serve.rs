@@ -17,6 +17,13 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 /// The most connections at a time: a browser opens six, so this is for ten of them.
 const MOST_CONNECTIONS: usize = 64;
 
+/// So many files that this process may have open are not for them: a training needs some, and never fails because of a
+/// viewer. Of the others they get half.
+const FILES_OF_OTHERS: u64 = 32;
+
+/// Of as many connections as have a place, one in so many is told that there is none for it; more are closed without a word.
+const TURNED_AWAY: usize = 4;
+
 /// The most bytes of a request's line and headers.
 const MOST_HEADER_BYTES: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
@@ -31,7 +38,9 @@ pub(crate) async fn serve(
     router: Router,
     mut is_over: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let most = most_connections();
+    let places = Arc::new(Semaphore::new(most));
+    let door = Arc::new(Semaphore::new((most / TURNED_AWAY).max(1)));
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -52,11 +61,31 @@ pub(crate) async fn serve(
                     drop(place);
                 });
             }
-            Err(_) => _ = tokio::spawn(turn_away(stream)),
+            Err(_) => {
+                if let Ok(place) = Arc::clone(&door).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        turn_away(stream).await;
+                        drop(place);
+                    });
+                }
+            }
         }
     }
     drop(listener);
-    _ = timeout(Duration::from_millis(500), places.acquire_many(MOST_CONNECTIONS as u32)).await;
+    _ = timeout(Duration::from_millis(500), places.acquire_many(most as u32)).await;
+}
+
+/// How many connections there may be at a time.
+#[cfg(unix)]
+fn most_connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let share = limit.map_or(u64::MAX, |limit| limit.saturating_sub(FILES_OF_OTHERS) / 2);
+    share.clamp(1, MOST_CONNECTIONS as u64) as usize
+}
+
+#[cfg(not(unix))]
+fn most_connections() -> usize {
+    MOST_CONNECTIONS
 }
 
 async fn connection(stream: TcpStream, router: Router, mut is_over: watch::Receiver<bool>) {

@@ -57,6 +57,7 @@ function nothing() {
     h("pre", {}, h("code", {}, "glassbox train --dashboard"))];
 }
 
+main.querySelector(".late").remove();
 main.append(run, none);
 runs.mount(document.querySelector("#runs"));
 theme.mount(document.querySelector("#theme"));
