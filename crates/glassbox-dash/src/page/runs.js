@@ -19,7 +19,9 @@ export function state(run) {
   if (ending) return { kind: "done", sign: "✓", word: ending === "early-stop" ? "stopped early" : "done" };
   const isFresh = run.modified && Date.now() / 1000 - run.modified < 15;
   if (isFresh && !run.live) return { kind: "live", sign: "●", word: "training elsewhere" };
-  return { kind: "stopped", sign: "◌", word: phase === "over" ? "ended with an error" : "unfinished" };
+  // How it ended may have been said when nobody was heard any more.
+  const over = store.link === "lost" ? "its process has ended" : "ended with an error";
+  return { kind: "stopped", sign: "◌", word: phase === "over" ? over : "unfinished" };
 }
 
 /** Whether the server's process trains it, and does not rest. */
