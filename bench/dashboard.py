@@ -249,7 +249,7 @@ def main():
     programs, chance, found = sys.argv[1:3], random.Random(0), {}
     for name, job in JOBS.items():
         print(f"{name}:", flush=True)
-        count = math.ceil(TIMES * job["runs"])
+        count = max(1, math.ceil(TIMES * job["runs"]))
         found[name] = in_turn(count, lambda kind: train(programs, kind, job["epochs"], job["words"]), chance)
     panels = [train(programs, "panels", JOBS[LONG]["epochs"]) for _ in range(PANELS)]
     check_bits([*panels, found[LONG][0]["run"]])

@@ -3,6 +3,7 @@
 A job takes the bundle and yields rows: a name, a status (passed, failed, missing, skipped), why, and figures.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -157,8 +158,8 @@ def train(bundle, name, *arguments, out=None):
     program = bundle.folder / "bin/glassbox"
     if not program.exists():
         return missing(name, "the bundle has no glassbox")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [program, "train", *bundle.data(), *arguments, "--out", f"{out or folder}/run", "--json", "--quiet"]
+    with contextlib.nullcontext(out) if out else tempfile.TemporaryDirectory() as folder:
+        command = [program, "train", *bundle.data(), *arguments, "--out", f"{folder}/run", "--json", "--quiet"]
         status, output, errors, seconds = bundle.run(command, SECONDS["program"])
     if status != 0:
         return failed(name, ended(status, output, errors))
@@ -173,13 +174,24 @@ def exact(bundle):
     for device in ("cpu", "cuda"):
         rows[device] = train(bundle, f"50 steps, {device}", "--device", device, "--max-steps", 50, "--seed", 0)
         yield rows[device]
-    hashes = [row.get("model_sha256") for row in rows.values()]
-    if None in hashes:
-        yield skipped("the same bits", "one of the two did not run")
-    elif hashes[0] == hashes[1]:
-        yield passed("the same bits", model_sha256=hashes[0])
-    else:
-        yield failed("the same bits", f"the CPU's model is {hashes[0]}, the GPU's {hashes[1]}")
+    yield same_bits(rows)
+
+
+def same_bits(rows):
+    """Whether trainings ended with the same model: their rows, by what differs in how they were carried out.
+
+    >>> same_bits({"cpu": {"model_sha256": "a"}, "cuda": {"model_sha256": "b"}})["why"]
+    'the models differ: cpu a, cuda b'
+    >>> [same_bits({"cpu": {"model_sha256": "a"}, "cuda": row})["status"] for row in ({}, {"model_sha256": "a"})]
+    ['skipped', 'passed']
+    """
+    name, hashes = "the same bits", {how: row.get("model_sha256") for how, row in rows.items()}
+    if None in hashes.values():
+        return skipped(name, "one of them did not run")
+    first, *others = hashes.values()
+    if all(other == first for other in others):
+        return passed(name, model_sha256=first)
+    return failed(name, f"the models differ: {', '.join(f'{how} {sha256}' for how, sha256 in hashes.items())}")
 
 
 def training(bundle):
@@ -200,13 +212,9 @@ def looking(bundle):
         events = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
     yield plain
     yield seen
-    if {plain["status"], seen["status"]} != {"passed"}:
-        return
-    if plain["model_sha256"] == seen["model_sha256"]:
-        yield passed("the same bits", model_sha256=seen["model_sha256"])
-    else:
-        yield failed("the same bits", f"looked at they are {seen['model_sha256']}, else {plain['model_sha256']}")
-    yield told_of_gpu([event["gpu"] for event in events if event["event"] == "system"], bundle.is_dry)
+    yield same_bits({"not looked at": plain, "with a dashboard": seen})
+    if seen["status"] == "passed":
+        yield told_of_gpu([event["gpu"] for event in events if event["event"] == "system"], bundle.is_dry)
 
 
 def told_of_gpu(readings, is_dry):

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{command, few_digits, folder, glassbox, with};
+use common::{command, command_with_files, few_digits, folder, glassbox, with};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ExitStatus, Stdio};
@@ -132,11 +132,7 @@ fn viewers_leave_files_to_the_training() {
         let out = format!("runs/{limit}");
         let words = ["train", "--data", few_digits(), "--epochs", "300", "--out", &out];
         let words = [&words[..], &["--dashboard", "--port", "0", "--json", "--quiet"]].concat();
-        let limited = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", &limited, env!("CARGO_BIN_EXE_glassbox")])
-            .args(words)
-            .current_dir(folder.path())
+        let mut child = command_with_files(limit, folder.path(), &words)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

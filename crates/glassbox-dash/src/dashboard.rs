@@ -149,7 +149,7 @@ const DESCRIPTORS: i32 = 1024;
 
 /// Enlarges the table of file descriptors, which Linux may begin with 64. Later, when viewers have come, whoever opens the
 /// file for which it is too small waits for a larger one until no processor uses the old one any more (an RCU grace period,
-/// many milliseconds where processors are busy); and that may be the training, with a checkpoint.
+/// many milliseconds where processors are busy); and that may be the training, as where a GPU's driver loads a kernel.
 #[cfg(target_os = "linux")]
 fn enlarge_descriptor_table(listener: &TcpListener) {
     // Where a process may not have so many, all goes on as it did.

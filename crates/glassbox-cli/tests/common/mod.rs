@@ -76,6 +76,15 @@ pub fn command_with_signals(_: &[&str], folder: &Path, words: &[&str]) -> Comman
     command(folder, words)
 }
 
+/// The same, where the program may have so many files open.
+#[cfg(unix)]
+pub fn command_with_files(limit: u32, folder: &Path, words: &[&str]) -> Command {
+    let mut sh = Command::new("sh");
+    let limited = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+    sh.args(["-c", &limited, env!("CARGO_BIN_EXE_glassbox")]);
+    called_by(sh, folder, words)
+}
+
 fn called_by(mut command: Command, folder: &Path, words: &[&str]) -> Command {
     command.args(words).current_dir(folder).stdin(Stdio::null());
     let home = folder.join("home");

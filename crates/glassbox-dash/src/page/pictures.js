@@ -7,7 +7,7 @@ import { REFUSED, ask, onStore, silence, store } from "./store.js";
 import { isDark, onTheme } from "./theme.js";
 
 const PERIOD = 500;
-const seen = new Set();
+const pictures = new Set();
 const isAnyTraining = () => [...store.runs.values()].some(isTraining);
 
 const observer = new IntersectionObserver((entries) => {
@@ -29,7 +29,7 @@ export class Picture {
     this.element.picture = this;
     observer.observe(this.element);
     sizes.observe(this.element);
-    seen.add(this);
+    pictures.add(this);
   }
 
   /** There is something new, if it is a picture of one of these runs. */
@@ -48,7 +48,7 @@ export class Picture {
     observer.unobserve(this.element);
     sizes.unobserve(this.element);
     clearTimeout(this.timer);
-    seen.delete(this);
+    pictures.delete(this);
     URL.revokeObjectURL(this.image.src);
     this.image.removeAttribute("src");
   }
@@ -135,16 +135,17 @@ function reason(text) {
 
 // What was not answered is asked for again when the server is there again; and when it has said goodbye, what never came
 // says so.
-let before = store.link;
+let link = store.link;
 onStore(() => {
-  const isNew = before !== store.link;
-  const isBack = before === "lost" && store.link === "here";
-  before = store.link;
-  if (!isBack && !(isNew && store.link === "over")) return;
-  seen.forEach((picture) => {
+  const before = link;
+  link = store.link;
+  const isBack = before === "lost" && link === "here";
+  const isOver = before !== "over" && link === "over";
+  if (!isBack && !isOver) return;
+  pictures.forEach((picture) => {
     picture.due = 0;
     picture.change();
   });
 });
-document.addEventListener("visibilitychange", () => seen.forEach((picture) => picture.want()));
-onTheme(() => seen.forEach((picture) => picture.change()));
+document.addEventListener("visibilitychange", () => pictures.forEach((picture) => picture.want()));
+onTheme(() => pictures.forEach((picture) => picture.change()));
